@@ -1,0 +1,1 @@
+"""One file a method: `fit(...)` and its verb, on records of physics."""

@@ -1,0 +1,137 @@
+"""The vocabulary of the project: models as NamedTuples of pure functions, and the records they work on.
+
+Every model is made by a factory, its parameters are an explicit pytree, and nothing is hidden in an object. Models
+are closed over by jitted functions, never passed to them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+from jaxtyping import Array, Float, Key
+
+Params = Any
+Constants = Any
+Metrics = Mapping[str, Array]
+Loss = tuple[Array, Metrics]
+PRNGKey = Key[Array, ""]
+
+
+class InputError(ValueError):
+    """Bad input of a user: one line that names the file, the key and what was expected."""
+
+
+class Net(NamedTuple):
+    """A neural network.
+
+    init: key -> params.
+    apply: (params, x (..., d), cond (..., c) or None, time (...,) or None, mask or None) -> (..., out).
+    """
+
+    init: Callable[[PRNGKey], Params]
+    apply: Callable[..., Array]
+
+
+class Bridge(NamedTuple):
+    """A map between the distributions of two samples.
+
+    init: key -> params.
+    loss: (key, params, batch of `Coupled`) -> (value, metrics).
+    transport: (key, params, x (..., d), cond (..., c) or None) -> (..., d), from the source's to the target's law.
+    """
+
+    init: Callable[[PRNGKey], Params]
+    loss: Callable[[PRNGKey, Params, Any], Loss]
+    transport: Callable[..., Array]
+
+
+class Classifier(NamedTuple):
+    """A classifier of two or more samples.
+
+    init: key -> params.
+    loss: (key, params, batch of `Labelled`) -> (cross-entropy in nats, metrics).
+    logits: (params, x (..., d), cond (..., c) or None) -> (...,) log-odds of label 1, or (..., classes).
+    """
+
+    init: Callable[[PRNGKey], Params]
+    loss: Callable[[PRNGKey, Params, Any], Loss]
+    logits: Callable[..., Array]
+
+
+class Transform(NamedTuple):
+    """Invertible preprocessing with its log-determinant.
+
+    fit: (data (n, d), cond (n, c) or None, weight (n,) or None) -> constants.
+    forward: (constants, x (..., d), cond (..., c) or None) -> (y (..., d), log|dy/dx| (...,)).
+    inverse: (constants, y (..., d), cond (..., c) or None) -> (x (..., d), log|dx/dy| (...,)).
+    """
+
+    fit: Callable[..., Constants]
+    forward: Callable[..., tuple[Array, Array]]
+    inverse: Callable[..., tuple[Array, Array]]
+
+
+class State(NamedTuple):
+    """A trained thing: its hashable specification, fitted preprocessing, and parameters."""
+
+    spec: Any
+    constants: Constants
+    params: Params
+
+
+class Coupled(NamedTuple):
+    """Rows of a source and a target sample: paired events, or draws of two samples at nearly the same condition."""
+
+    source: Float[Array, "*batch d"]
+    target: Float[Array, "*batch d"]
+    cond: Float[Array, "*batch c"] | None = None
+    weight: Float[Array, "*batch"] | None = None
+
+
+class Labelled(NamedTuple):
+    """Events with a class label (0 or 1, or an index)."""
+
+    x: Float[Array, "*batch d"]
+    label: Array
+    cond: Float[Array, "*batch c"] | None = None
+    weight: Float[Array, "*batch"] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Geometry:
+    """A calorimeter's voxels: a name, the grid they unroll from (last axis fastest), and the read-out threshold."""
+
+    name: str
+    shape: tuple[int, ...]
+    threshold_mev: float = 0.0
+    pitch_mm: tuple[float, ...] = ()
+
+    @property
+    def voxels(self) -> int:
+        """Number of voxels."""
+        size = 1
+        for n in self.shape:
+            size *= n
+        return size
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Showers:
+    """Calorimeter showers.
+
+    incident_energy: (...,) MeV. voxels: (..., geometry.voxels) MeV. geometry: static.
+    """
+
+    incident_energy: Float[Array, "*batch"]
+    voxels: Float[Array, "*batch v"]
+    geometry: Geometry = dataclasses.field(metadata={"static": True})
+
+    def __len__(self) -> int:
+        return self.voxels.shape[0]
+
+    def __getitem__(self, rows) -> Showers:
+        return Showers(self.incident_energy[rows], self.voxels[rows], self.geometry)
