@@ -1,0 +1,93 @@
+"""The statistical floor: what a metric shows between two samples of one law.
+
+The reference is split 200 times into two disjoint random halves, the metric is taken between them, and scaled from the
+halves' size to the size of the comparison. A generated sample is as good as the reference can tell while its metric
+lies below the 99 percent quantile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int8
+
+from hepjax.metrics.histograms import bin_index, separation
+
+PERMUTATIONS = 200
+QUANTILE = 0.99
+ENTRIES_AT_ONCE = 1 << 21
+
+Halves = Int8[np.ndarray, "permutations n"]
+
+
+class Floor(NamedTuple):
+    """Mean and 99 percent quantile of a metric between samples of one law."""
+
+    mean: float
+    top: float
+
+
+def halves(n: int, permutations: int = PERMUTATIONS) -> Halves:
+    """Random disjoint halves of n rows, one pair for each permutation: +1, -1, and 0 for the odd row out.
+
+    Seeded by the number of the permutation, so that a floor is a property of the reference alone.
+    """
+    h = n // 2
+    sides = np.zeros((permutations, n), np.int8)
+    for seed, side in enumerate(sides):
+        order = np.random.default_rng(seed).permutation(n)
+        side[order[:h]], side[order[h : 2 * h]] = 1, -1
+    return sides
+
+
+def emd_floor(x: Float[np.ndarray, " n *k"], size: int, sides: Halves) -> Floor:
+    """Floor of the Wasserstein-1 distance of an observable for two samples of `size` events.
+
+    x: (n,), or (n, k) for k entries an event, which stay together. Sorted once: the distance between two halves is
+    the sum of |F_1 - F_2| over the gaps of the whole sample. Scales as 1 / sqrt(size).
+    """
+    x = np.asarray(x, np.float64)
+    entries = x[0].size
+    order = np.argsort(x, axis=None)
+    gaps = np.diff(x.ravel()[order])
+    events = order[:-1] // entries
+    norm = entries * (len(x) // 2)
+
+    def distances(some: Halves) -> np.ndarray:
+        return np.abs(np.cumsum(some[:, events], axis=1, dtype=np.int32)) @ gaps / norm
+
+    return _summary(_by_chunks(distances, sides, x.size), np.sqrt(len(x) // 2 / size))
+
+
+def separation_floor(x: Float[np.ndarray, " n *k"], edges: np.ndarray, size: int, sides: Halves) -> Floor:
+    """Floor of `separation_power` in the bins `edges` (values outside folded in) for two samples of `size` events.
+
+    x: (n,), or (n, k) for k entries an event, which stay together. Scales as 1 / size.
+    """
+    bins = bin_index(x, edges, fold=True).reshape(len(x), -1)
+    table = np.zeros((len(x), len(edges) - 1))
+    np.add.at(table, (np.arange(len(x))[:, None], bins), 1.0)
+    norm = bins.shape[1] * (len(x) // 2)
+
+    def separations(some: Halves) -> np.ndarray:
+        return separation((some > 0) @ table / norm, (some < 0) @ table / norm)
+
+    return _summary(_by_chunks(separations, sides, len(x)), len(x) // 2 / size)
+
+
+def statistic_floor(statistic: Callable[[np.ndarray, np.ndarray], float], size: int, sides: Halves) -> Floor:
+    """Floor of any `statistic(rows, other_rows)` of two index arrays, which must scale as 1 / sqrt(size)."""
+    values = [statistic(np.flatnonzero(side > 0), np.flatnonzero(side < 0)) for side in sides]
+    return _summary(np.array(values), np.sqrt(sides.shape[1] // 2 / size))
+
+
+def _by_chunks(function: Callable[[Halves], np.ndarray], sides: Halves, entries: int) -> np.ndarray:
+    """Apply to a few permutations at a time, to bound the memory."""
+    step = max(1, ENTRIES_AT_ONCE // entries)
+    return np.concatenate([function(sides[i : i + step]) for i in range(0, len(sides), step)])
+
+
+def _summary(values: np.ndarray, scale: float) -> Floor:
+    return Floor(float(values.mean() * scale), float(np.quantile(values, QUANTILE) * scale))
