@@ -1,0 +1,9 @@
+"""Neural networks as pairs of pure functions, `Net(init, apply)`: the only room that imports flax."""
+
+from hepjax.nets.conv import conv
+from hepjax.nets.layers import time_embedding
+from hepjax.nets.mlp import mlp
+from hepjax.nets.resnet import resnet
+from hepjax.nets.sbunfold import sbunfold
+
+__all__ = ["conv", "mlp", "resnet", "sbunfold", "time_embedding"]

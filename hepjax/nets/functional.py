@@ -1,0 +1,42 @@
+"""From a flax module to the project's `Net`: flax stays behind this file's door."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+from flax import linen as nn
+
+from hepjax.types import Net
+
+
+def functional(module: nn.Module, dim_in: int, dim_cond: int = 0, time: bool = False) -> Net:
+    """Wrap `module(x, cond, time)` as a `Net` that knows its input sizes.
+
+    x: (..., dim_in). cond: (..., dim_cond), only if dim_cond > 0. time: (...,), only if `time`. Conditions and times
+    broadcast against x: the samplers pass one scalar time, and its embedding is then computed once, not per event.
+
+    Raises ValueError in `apply` when an input is missing, superfluous or of the wrong width.
+    """
+
+    def init(key):
+        cond = jnp.zeros(dim_cond) if dim_cond else None
+        return module.init(key, jnp.zeros(dim_in), cond, jnp.zeros(()) if time else None)["params"]
+
+    def apply(params, x, cond=None, time=None, mask=None):
+        check(x, cond, time, mask)
+        time = None if time is None else jnp.asarray(time, x.dtype)
+        return module.apply({"params": params}, x, cond, time)
+
+    wants_time = time
+
+    def check(x, cond, time, mask):
+        name = type(module).__name__
+        if x.shape[-1] != dim_in:
+            raise ValueError(f"{name} takes x of shape (..., {dim_in}), got {x.shape}")
+        if (0 if cond is None else cond.shape[-1]) != dim_cond:
+            raise ValueError(f"{name} takes {dim_cond} conditions, got {'none' if cond is None else cond.shape}")
+        if (time is not None) != wants_time:
+            raise ValueError(f"{name} was made {'with' if wants_time else 'without'} time=True")
+        if mask is not None:
+            raise ValueError(f"{name} works on vectors of fixed length and takes no mask")
+
+    return Net(init, apply)

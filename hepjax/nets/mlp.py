@@ -1,0 +1,46 @@
+"""The multilayer perceptron."""
+
+from __future__ import annotations
+
+import functools
+
+import jax
+from flax import linen as nn
+
+from hepjax.nets.functional import functional
+from hepjax.nets.layers import Project, time_embedding
+from hepjax.types import Net
+
+
+class MLP(nn.Module):
+    dim_out: int
+    hidden: tuple[int, ...]
+    dim_time: int
+    zero_output: bool
+
+    @nn.compact
+    def __call__(self, x, cond, time):
+        embedded = None if time is None else time_embedding(time, self.dim_time)
+        h = jax.nn.silu(Project(self.hidden[0])(x, cond, embedded))
+        for width in self.hidden[1:]:
+            h = jax.nn.silu(nn.Dense(width)(h))
+        start = nn.initializers.zeros if self.zero_output else nn.initializers.lecun_normal()
+        return nn.Dense(self.dim_out, kernel_init=start)(h)
+
+
+@functools.cache
+def mlp(
+    dim_in: int,
+    dim_out: int,
+    hidden: tuple[int, ...] = (256, 256),
+    *,
+    dim_cond: int = 0,
+    time: bool = False,
+    dim_time: int = 32,
+    zero_output: bool = False,
+) -> Net:
+    """Multilayer perceptron with SiLU activations; condition and time enter its first layer.
+
+    x (..., dim_in), cond (..., dim_cond), time (...,) -> (..., dim_out). `zero_output` starts as the zero function.
+    """
+    return functional(MLP(dim_out, hidden, dim_time, zero_output), dim_in, dim_cond, time)
