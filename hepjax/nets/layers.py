@@ -37,7 +37,7 @@ class Project(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """`h + W2 silu(W1 silu(g(h)))` with `g(h) = (1 + scale) norm(h) + shift` (FiLM, arXiv:1709.07871); W2 starts at 0."""
+    """`h + W2 silu(W1 silu((1 + scale) norm(h) + shift))`, with FiLM (arXiv:1709.07871); W2 starts at 0."""
 
     width: int
     norm: bool = False
