@@ -31,5 +31,5 @@ def copy_test(
     neighbours = NearestNeighbors(n_neighbors=1).fit(scale.transform(train))
     n = min(len(unseen), len(generated))
     to_train = [neighbours.kneighbors(scale.transform(x[:n]))[0][:, 0] for x in (unseen, generated)]
-    p_value = float(ks_2samp(*to_train).pvalue)
-    return CopyTest(float(np.median(to_train[0])), float(np.median(to_train[1])), p_value)
+    _, p_value = ks_2samp(*to_train)
+    return CopyTest(float(np.median(to_train[0])), float(np.median(to_train[1])), float(p_value))

@@ -6,7 +6,7 @@ JAX arrays, so that the one-dimensional distances can be jitted, mapped and diff
 
 from __future__ import annotations
 
-from types import ModuleType
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -72,9 +72,9 @@ def mean_distance(a: Float[np.ndarray, "n d"], b: Float[np.ndarray, "m d"]) -> f
     return float(sum(cdist(rows, b).sum() for rows in chunks) / (len(a) * len(b)))
 
 
-def _cdf_steps(a, b, a_weight, b_weight) -> tuple[ModuleType, ArrayLike, ArrayLike]:
+def _cdf_steps(a, b, a_weight, b_weight) -> tuple[Any, Any, Any]:
     """Array namespace, gaps between neighbouring values of both samples, and F_a - F_b on each gap."""
-    xp = jnp if any(isinstance(v, jax.Array) for v in (a, b, a_weight, b_weight)) else np
+    xp: Any = jnp if any(isinstance(v, jax.Array) for v in (a, b, a_weight, b_weight)) else np
     a, b = _floating(xp, a), _floating(xp, b)
     if a.shape[1:] != b.shape[1:] or not len(a) or not len(b):
         raise InputError(f"distances need two samples of the same observables, got shapes {a.shape} and {b.shape}")
@@ -85,11 +85,11 @@ def _cdf_steps(a, b, a_weight, b_weight) -> tuple[ModuleType, ArrayLike, ArrayLi
     return xp, gaps, xp.cumsum(signed[order], axis=0)[:-1]
 
 
-def _floating(xp, x: ArrayLike) -> ArrayLike:
+def _floating(xp: Any, x: ArrayLike) -> Any:
     return xp.asarray(x, np.float64) if xp is np else xp.asarray(x) * 1.0
 
 
-def _normalised(xp, weight: ArrayLike | None, n: int) -> ArrayLike:
+def _normalised(xp: Any, weight: ArrayLike | None, n: int) -> Any:
     if weight is None:
         return xp.full(n, 1.0 / n)
     weight = _floating(xp, weight)

@@ -20,13 +20,14 @@ class Observable(NamedTuple):
     """A quantity of a shower.
 
     name: a stable key. label: its axis label with unit. values: Showers -> (n,) or (n, k) for k entries a shower.
-    discrete: whether it counts.
+    discrete: whether it counts. log10: whether values are the decimal logarithm of what the label says.
     """
 
     name: str
     label: str
     values: Callable[[Showers], np.ndarray]
     discrete: bool = False
+    log10: bool = False
 
 
 def sum_over_e(showers: Showers) -> Float[np.ndarray, " n"]:
@@ -96,17 +97,17 @@ def observables(showers: Showers) -> tuple[Observable, ...]:
     """What is compared between samples of this geometry: global ones first, then each row and column."""
     rows, columns = grid_shape(showers)
     return (
-        Observable("sum_over_e", r"$\sum_i E_i\,/\,E_\mathrm{inc}$", sum_over_e),
+        Observable("sum_over_e", r"$\Sigma_i E_i\,/\,E_\mathrm{inc}$", sum_over_e),
         Observable("largest_over_e", r"$\max_i E_i\,/\,E_\mathrm{inc}$", largest_over_e),
         Observable("cells_above_1mev", "Cells above 1 MeV", cells_above, discrete=True),
-        Observable("cell_spectrum", r"$\log_{10}(E_i\,/\,\mathrm{MeV})$", cell_spectrum),
+        Observable("cell_spectrum", r"Cell energy $E_i$ [MeV]", cell_spectrum, log10=True),
         *(_slice("row", r, row_over_e) for r in range(rows)),
         *(_slice("column", c, column_over_e) for c in range(columns)),
     )
 
 
 def _slice(kind: str, index: int, profile: Callable[[Showers], np.ndarray]) -> Observable:
-    label = rf"$E_\mathrm{{{kind}\ {index}}}\,/\,E_\mathrm{{inc}}$"
+    label = rf"{kind.capitalize()} {index}, $E\,/\,E_\mathrm{{inc}}$"
     return Observable(f"{kind}_{index}", label, lambda showers: profile(showers)[:, index])
 
 

@@ -1,0 +1,83 @@
+"""Files of a report: metrics.json, figures and report.html, each whole or absent."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hepjax.files import atomic_write
+from hepjax.metrics.comparison import Comparison
+from hepjax.report.distributions import distribution_figure, overview_figure, profile_figure
+from hepjax.report.html import png, render
+from hepjax.report.panels import correlation_figure, example_figure, floor_figure, history_figure, response_figure
+
+OVERVIEW_OBSERVABLES = ("sum_over_e", "largest_over_e", "cells_above_1mev", "cell_spectrum")
+
+
+def write_report(
+    folder: str | os.PathLike[str],
+    comparison: Comparison,
+    provenance: Mapping[str, str],
+    history: Mapping[str, Sequence[float]] | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> None:
+    """Write `metrics.json`, `figures/*.png` and `report.html` to an existing folder.
+
+    provenance: versions, files, date, shown in the report and kept in metrics.json. history: columns of a training
+    history. extra: further entries of metrics.json.
+    """
+    root = Path(folder)
+    (root / "figures").mkdir(exist_ok=True)
+    images = {name: (caption, png(figure)) for name, (caption, figure) in _figures(comparison, history).items()}
+    for name, (_, data) in images.items():
+        with atomic_write(root / "figures" / f"{name}.png") as path:
+            path.write_bytes(data)
+    page = {caption: data for name, (caption, data) in images.items() if name not in OVERVIEW_OBSERVABLES}
+    with atomic_write(root / "report.html") as path:
+        path.write_text(render(comparison, page, provenance), encoding="utf-8")
+    write_json(root / "metrics.json", {**(extra or {}), **comparison.metrics, "provenance": dict(provenance)})
+
+
+def write_json(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None:
+    """Write JSON, whole or not at all; numbers that JSON lacks (NaN, infinities) become null."""
+    text = json.dumps(_finite(content), indent=2, allow_nan=False)
+    with atomic_write(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def _figures(comparison: Comparison, history) -> dict[str, tuple[str, Any]]:
+    """File name -> caption and figure, in the order of the report."""
+    reference = comparison.samples[0]
+    figures = {
+        "overview": (
+            f"Observables of the showers; below, the ratio to {reference}. Bands and bars: one standard error. "
+            "The end bins hold what lies outside.",
+            overview_figure(comparison),
+        ),
+        "floors": ("EMD of every observable in units of the statistical floor.", floor_figure(comparison)),
+        "response": ("Response in bins of the incident energy.", response_figure(comparison)),
+        "examples": ("Showers of nearly the same incident energies.", example_figure(comparison)),
+        "correlations": ("Correlations of the cells' energies over E_inc.", correlation_figure(comparison)),
+        "profiles": ("Row and column profiles.", profile_figure(comparison)),
+    }
+    for d in comparison.distributions:
+        if d.name in OVERVIEW_OBSERVABLES:
+            figures[d.name] = (d.name.replace("_", " "), distribution_figure(comparison, d.name))
+    if history is not None:
+        figures["history"] = ("Training history.", history_figure(history))
+    return figures
+
+
+def _finite(value: Any) -> Any:
+    """Plain JSON values: numpy and JAX scalars unwrapped, non-finite numbers replaced by None."""
+    if isinstance(value, Mapping):
+        return {str(k): _finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(v) for v in value]
+    if hasattr(value, "tolist"):
+        return _finite(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
