@@ -1,0 +1,45 @@
+"""The record of a fit: one row an epoch."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Float
+
+from hepjax.files import atomic_write
+
+FIRST = ("epoch", "loss", "val_loss", "score", "learning_rate", "grad_norm")
+History = dict[str, Float[np.ndarray, " epochs"]]
+
+
+class TrainingError(FloatingPointError):
+    """Training left the finite numbers: one line that names the fit, the epoch and the quantity."""
+
+
+def extend(history: Mapping[str, np.ndarray], rows: Mapping[str, np.ndarray]) -> History:
+    """The history with the rows of further epochs."""
+    order = sorted(rows, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
+    return {name: np.append(history.get(name, []), rows[name]) for name in order}
+
+
+def check_finite(rows: Mapping[str, np.ndarray], name: str) -> None:
+    """Raise `TrainingError` for the first epoch whose loss, gradient or validation loss is not finite.
+
+    The loss and the gradient are means over an epoch's steps, so that one bad step shows.
+    """
+    for quantity in ("loss", "grad_norm", "val_loss"):
+        bad = ~np.isfinite(rows.get(quantity, 0.0))
+        if np.any(bad):
+            epoch = int(rows["epoch"][np.argmax(bad)])
+            raise TrainingError(f"{name}: {quantity} is not finite in epoch {epoch}; a smaller learning rate may help")
+
+
+def write_history(path: str | os.PathLike[str], history: Mapping[str, np.ndarray]) -> None:
+    """Write a history as CSV, a column a quantity and a row an epoch; whole or not at all."""
+    with atomic_write(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(history)
+        writer.writerows(zip(*(column.tolist() for column in history.values()), strict=True))

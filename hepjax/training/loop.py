@@ -1,0 +1,211 @@
+"""The one training loop of the project."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import numpy as np
+
+from hepjax.training import epoch, table
+from hepjax.training.config import Config
+from hepjax.training.history import History, TrainingError, check_finite, extend
+from hepjax.training.plan import make_plan
+from hepjax.training.progress import progress_bar
+from hepjax.types import InputError, Loss, Params, PRNGKey
+
+# Fields that a resumed fit may change: they end, watch or place a fit, and leave its numbers as they are.
+FREE = ("epochs", "patience", "checkpoint_every", "devices")
+
+
+class Model(Protocol):
+    """What can be trained: `init(key) -> params` and `loss(key, params, batch) -> (value, metrics)`."""
+
+    @property
+    def init(self) -> Callable[[PRNGKey], Params]: ...
+
+    @property
+    def loss(self) -> Callable[[PRNGKey, Params, Any], Loss]: ...
+
+
+class Fitted(NamedTuple):
+    """A finished fit.
+
+    params: moving average of the parameters at the best epoch, or at the last without score and validation.
+    last: the parameters after the last step. history: quantity -> (epochs,). best_epoch: counted from one.
+    """
+
+    params: Params
+    last: Params
+    history: History
+    best_epoch: int
+
+
+class _Fit(NamedTuple):
+    """A fit under way; `best` is the average with the lowest `best_value` so far, at `best_epoch`."""
+
+    carry: epoch.Carry
+    best: Params
+    best_value: float
+    best_epoch: int
+    history: History
+
+    @property
+    def done(self) -> int:
+        return len(self.history.get("epoch", ()))
+
+
+def fit(
+    key: PRNGKey,
+    model: Model,
+    data: Any,
+    config: Config,
+    *,
+    params: Params | None = None,
+    score: Callable[[PRNGKey, Params], Any] | None = None,
+    validation: Any | None = None,
+    folder: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    name: str = "fit",
+) -> Fitted:
+    """Train a model by AdamW on shuffled batches, an epoch in one compiled scan over device-resident data.
+
+    A second fit with the same `model.loss`, shapes, batch size, weight decay, clipping and devices compiles nothing.
+    Several devices share each batch and give the same result up to rounding. Per-event weights are part of the batch.
+
+    Args:
+        key: typed key; the same key gives the same result.
+        model: `init(key) -> params` and `loss(key, params, batch) -> (value, metrics)` with scalar metrics.
+        data: pytree of arrays with a leading axis of events; a batch is the same pytree.
+        config: see `Config`.
+        params: where to start; `model.init` when None.
+        score: (key, params) -> number, lower is better, evaluated on the moving average after each compiled call; it
+            selects the parameters in place of the validation loss. Its key is the same at each call.
+        validation: events to validate on, in place of a fraction of `data`.
+        folder: where to keep a checkpoint.
+        resume: continue from the checkpoint in `folder`, when there is one, and end with the very parameters of an
+            unbroken fit. Only the fields patience, checkpoint_every and devices of `config` may differ, and epochs
+            where the schedule is constant without warm-up.
+        name: what the progress bar and errors call the fit.
+
+    Raises:
+        InputError: bad data or configuration, a folder in use, a damaged checkpoint or that of another fit.
+        TrainingError: a loss, gradient, validation loss or score is not a number.
+    """
+    init_key, split_key, run_key, score_key = jax.random.split(key, 4)
+    train, held = (data, validation) if validation is not None else table.split(split_key, data, config.validation)
+    rows = table.length(train, f"{name}: training data")
+    plan = make_plan(config, rows)
+    recipe = epoch.Recipe(plan.batch_size, config.weight_decay, config.clip_norm, plan.mesh)
+    held = None if held is None else table.replicate(table.chunked(held, plan.batch_size, plan.mesh), plan.mesh)
+    train = table.replicate(train, plan.mesh)
+    run = epoch.compiled(model.loss, recipe)
+
+    carry = epoch.start(jax.jit(model.init)(init_key) if params is None else params, recipe)
+    state = _Fit(carry, table.own(carry.average), np.inf, 0, {})
+    selection = "score" if score is not None else "val_loss" if held is not None else None
+    identity = _identity(key, config, rows, selection)
+
+    with _store(folder, resume) as store, progress_bar(name, config.epochs) as show:
+        if store is not None:
+            state = _restore(store, state, identity, name)
+        while not _finished(state, config):
+            before = state.done
+            numbers = np.arange(before, min(before + config.epochs_per_call, config.epochs))
+            carry, rows = run(state.carry, run_key, train, held, numbers, plan.rates[numbers], plan.decays[numbers])
+            rows = {"epoch": numbers + 1, "learning_rate": plan.rates[numbers, -1], **jax.device_get(rows)}
+            check_finite(rows, name)
+            if score is not None:
+                rows["score"] = _score(score, score_key, carry.average, rows["epoch"], name)
+            state = _select(state._replace(carry=carry, history=extend(state.history, rows)), selection)
+            due = _finished(state, config) or _due(before, state.done, config.checkpoint_every)
+            if store is not None and due:
+                store.save(state.done, _arrays(state), {**_notes(state), "identity": identity})
+            show(state.done, _summary(state))
+    return Fitted(table.release(state.best), table.release(state.carry.params), state.history, state.best_epoch)
+
+
+def _score(score: Callable, key: PRNGKey, average: Params, epochs: np.ndarray, name: str) -> np.ndarray:
+    """The score after the last of `epochs`, beside NaN for those in which it is not evaluated."""
+    value = float(score(key, average))
+    if np.isnan(value):
+        raise TrainingError(f"{name}: the score is not a number after epoch {epochs[-1]}")
+    return np.append(np.full(len(epochs) - 1, np.nan), value)
+
+
+def _select(state: _Fit, selection: str | None) -> _Fit:
+    """Keep the average when it is the best so far, or always where nothing selects."""
+    value = float(state.history[selection][-1]) if selection else -np.inf
+    if selection and state.best_epoch and value >= state.best_value:
+        return state
+    return state._replace(best=table.own(state.carry.average), best_value=value, best_epoch=state.done)
+
+
+def _finished(state: _Fit, config: Config) -> bool:
+    stalled = bool(config.patience) and state.done - state.best_epoch >= config.patience
+    return stalled or state.done >= config.epochs
+
+
+def _due(before: int, done: int, every: int) -> bool:
+    return bool(every) and done // every > before // every
+
+
+def _summary(state: _Fit) -> str:
+    shown = ("loss", "val_loss", "score")
+    return " ".join(
+        f"{name} {state.history[name][-1]:.4g}"
+        for name in shown
+        if name in state.history and np.isfinite(state.history[name][-1])
+    )
+
+
+def _identity(key: PRNGKey, config: Config, rows: int, selection: str | None) -> dict[str, Any]:
+    """What a resumed fit must share with the one that wrote its checkpoint."""
+    fixed = {name: value for name, value in dataclasses.asdict(config).items() if name not in FREE}
+    if config.schedule == "cosine" or config.warmup:
+        fixed["epochs"] = config.epochs
+    return {"key": jax.random.key_data(key).tolist(), "events": rows, "selection": selection, **fixed}
+
+
+@contextlib.contextmanager
+def _store(folder: str | os.PathLike[str] | None, resume: bool) -> Iterator[Any]:
+    """The checkpoints of `folder`, or None; orbax is imported only where it is used."""
+    if folder is None:
+        yield None
+        return
+    from hepjax.training.checkpoint import Store
+
+    store = Store(folder, resume)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _arrays(state: _Fit) -> dict[str, Any]:
+    return {"carry": state.carry, "best": state.best}
+
+
+def _notes(state: _Fit) -> dict[str, Any]:
+    return {
+        "best_value": state.best_value,
+        "best_epoch": state.best_epoch,
+        "history": {name: column.tolist() for name, column in state.history.items()},
+    }
+
+
+def _restore(store: Any, state: _Fit, identity: dict[str, Any], name: str) -> _Fit:
+    """The fit as the last checkpoint of the store left it, or as it is when there is none."""
+    restored = store.restore(_arrays(state))
+    if restored is None:
+        return state
+    arrays, notes = restored
+    for field, value in identity.items():
+        if notes["identity"].get(field) != value:
+            raise InputError(f"{store.folder}: holds a {name} with another {field}; expected {value!r} to resume")
+    history = {quantity: np.array(column) for quantity, column in notes["history"].items()}
+    return _Fit(**arrays, best_value=notes["best_value"], best_epoch=notes["best_epoch"], history=history)

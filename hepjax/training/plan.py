@@ -1,0 +1,104 @@
+"""What a configuration means for a table of a given length: batches, steps, devices and rates of every step."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.sharding import Mesh
+from jaxtyping import Float
+
+from hepjax.training.config import Config
+from hepjax.types import InputError
+
+
+class Plan(NamedTuple):
+    """Batches and rates of a whole fit.
+
+    rates: learning rate of each step. decays: decay of the moving average at each step.
+    """
+
+    batch_size: int
+    mesh: Mesh
+    rates: Float[np.ndarray, "epochs steps"]
+    decays: Float[np.ndarray, "epochs steps"]
+
+
+def make_plan(config: Config, rows: int) -> Plan:
+    """Resolve `config` for `rows` training events.
+
+    Raises:
+        InputError: a field is out of range, or a batch does not divide over the devices.
+    """
+    check(config)
+    if rows < 1:
+        raise InputError("training: no event is left to train on; expected at least one")
+    mesh = device_mesh(config.devices)
+    batch_size = min(config.batch_size, rows)
+    if batch_size % mesh.size:
+        raise InputError(f"training: a batch of {batch_size} events does not divide over {mesh.size} devices")
+    shape = (config.epochs, rows // batch_size)
+    return Plan(
+        batch_size,
+        mesh,
+        learning_rates(config, shape[0] * shape[1]).reshape(shape),
+        ema_decays(config.ema, shape[0] * shape[1]).reshape(shape),
+    )
+
+
+def check(config: Config) -> None:
+    """Raise `InputError` for the first field of `config` that is out of range."""
+    expected = {
+        "epochs": (config.epochs >= 1, "at least 1"),
+        "batch_size": (config.batch_size >= 1, "at least 1"),
+        "learning_rate": (0 < config.learning_rate < np.inf, "a positive number"),
+        "schedule": (config.schedule in ("constant", "cosine"), "constant or cosine"),
+        "warmup": (0 <= config.warmup <= 1, "between 0 and 1"),
+        "weight_decay": (0 <= config.weight_decay < np.inf, "zero or positive"),
+        "clip_norm": (0 <= config.clip_norm < np.inf, "zero or positive"),
+        "ema": (0 <= config.ema < 1, "at least 0 and less than 1"),
+        "validation": (0 <= config.validation < 1, "at least 0 and less than 1"),
+        "patience": (config.patience >= 0, "zero or positive"),
+        "checkpoint_every": (config.checkpoint_every >= 0, "zero or positive"),
+        "epochs_per_call": (config.epochs_per_call >= 1, "at least 1"),
+        "devices": (config.devices == "all" or config.devices >= 1, "'all' or at least 1"),
+    }
+    for field, (holds, expectation) in expected.items():
+        if not holds:
+            raise InputError(f"training: {field} is {getattr(config, field)!r}; expected {expectation}")
+
+
+def device_mesh(devices: int | str) -> Mesh:
+    """Mesh of the first `devices` devices (or of all) with the one axis `data`."""
+    present = jax.devices()
+    count = len(present) if devices == "all" else int(devices)
+    if count > len(present):
+        raise InputError(f"training: {count} devices are asked for and {len(present)} present")
+    return Mesh(np.array(present[:count]), ("data",))
+
+
+def learning_rates(config: Config, steps: int) -> Float[np.ndarray, " steps"]:
+    """Learning rate of each step: linear from zero in the warm-up, then constant or a cosine to zero."""
+    warm = round(config.warmup * steps)
+    peak = config.learning_rate
+    after = (
+        optax.cosine_decay_schedule(peak, max(steps - warm, 1))
+        if config.schedule == "cosine"
+        else optax.constant_schedule(peak)
+    )
+    # The warm-up starts one step above zero, for a step of rate zero is lost.
+    rise = optax.linear_schedule(peak / (warm + 1), peak, warm) if warm else optax.constant_schedule(peak)
+    schedule = optax.join_schedules([rise, after], [warm])
+    return np.broadcast_to(np.asarray(schedule(jnp.arange(steps))), (steps,))
+
+
+def ema_decays(decay: float, steps: int) -> Float[np.ndarray, " steps"]:
+    """Decay of the moving average at each step: min(decay, (1 + n) / (10 + n)).
+
+    The small decay of the first steps lets the average forget the initial parameters in a short fit.
+    """
+    n = np.arange(steps)
+    return np.minimum(decay, (1 + n) / (10 + n))

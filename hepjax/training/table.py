@@ -1,0 +1,75 @@
+"""Tables: pytrees whose leaves share a leading axis of events."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from hepjax.types import InputError, PRNGKey
+
+Table = TypeVar("Table")
+
+
+def length(table: Any, name: str) -> int:
+    """Number of events of a table.
+
+    Raises:
+        InputError: the table is empty or its leaves differ in length.
+    """
+    lengths = {
+        jax.tree_util.keystr(path) or "array": np.shape(leaf)[0] if np.ndim(leaf) else 0
+        for path, leaf in jax.tree_util.tree_leaves_with_path(table)
+    }
+    if not lengths or not all(lengths.values()):
+        raise InputError(f"{name}: expected arrays with at least one event each, found {lengths}")
+    if len(set(lengths.values())) > 1:
+        raise InputError(f"{name}: expected arrays of one length, found {lengths}")
+    return next(iter(lengths.values()))
+
+
+def split(key: PRNGKey, table: Table, fraction: float) -> tuple[Table, Table | None]:
+    """Disjoint random (training, validation) parts; the second is None for a fraction of zero.
+
+    Both parts hold at least one event, so a table of a single event has no validation part.
+    """
+    rows = length(table, "training data")
+    held = min(max(round(fraction * rows), 1), rows - 1) if fraction > 0 else 0
+    if not held:
+        return table, None
+    order = np.asarray(jax.random.permutation(key, rows))
+    return jax.tree.map(lambda x: x[order[held:]], table), jax.tree.map(lambda x: x[order[:held]], table)
+
+
+def chunked(table: Table, batch_size: int, mesh: Mesh) -> Table:
+    """Equal chunks (chunks, rows, ...) of at most `batch_size` rows that divide over the devices.
+
+    Fewer than `chunks * devices` rows at the end are dropped, so that every chunk weighs the same.
+
+    Raises:
+        InputError: there are fewer rows than devices.
+    """
+    rows = length(table, "validation data")
+    chunks = -(-rows // batch_size)
+    size = rows // chunks // mesh.size * mesh.size
+    if not size:
+        raise InputError(f"validation data: {rows} events do not divide over {mesh.size} devices")
+    return jax.tree.map(lambda x: x[: chunks * size].reshape(chunks, size, *x.shape[1:]), table)
+
+
+def replicate(tree: Any, mesh: Mesh) -> Any:
+    """The tree as arrays on every device of the mesh."""
+    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
+
+
+def release(tree: Any) -> Any:
+    """The tree as arrays of the default device, free to be used with arrays of any other."""
+    return jax.tree.map(lambda x: jnp.asarray(np.array(x)), tree)
+
+
+def own(tree: Any) -> Any:
+    """A copy of a tree as arrays that may be donated; without weak types, which would compile a second time."""
+    return jax.tree.map(lambda x: jnp.array(x, dtype=jnp.result_type(x)), tree)
