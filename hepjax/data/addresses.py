@@ -1,0 +1,47 @@
+"""Addresses of groups in HDF5 files: `file.hdf5:group/name`, or `file.hdf5` for the root."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from hepjax.types import InputError
+
+
+class Address(NamedTuple):
+    """A group in an HDF5 file; the empty group is the file's root."""
+
+    path: Path
+    group: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.group}" if self.group else str(self.path)
+
+    def key(self, name: str) -> str:
+        """The name of a data set of the group, as error messages give it.
+
+        >>> Address(Path("f.hdf5"), "fast/train").key("showers")
+        'f.hdf5:fast/train/showers'
+        """
+        return f"{self.path}:{self.group}/{name}" if self.group else f"{self.path}:{name}"
+
+
+def parse(text: str | os.PathLike[str] | Address) -> Address:
+    """Split `file.hdf5:group/name`; a colon in the name of a file or folder that exists stays part of it.
+
+    Raises InputError when no file is named.
+
+    >>> parse("showers.hdf5:fast/train/")
+    Address(path=PosixPath('showers.hdf5'), group='fast/train')
+    >>> parse("showers.hdf5").group
+    ''
+    """
+    if isinstance(text, Address):
+        return text
+    if not isinstance(text, str) or Path(text).exists():
+        return Address(Path(text))
+    path, _, group = text.rpartition(":") if ":" in text else (text, "", "")
+    if not path:
+        raise InputError(f"{text!r} names no file, expected file.hdf5 or file.hdf5:group/name")
+    return Address(Path(path), group.strip("/"))

@@ -1,0 +1,31 @@
+"""Shared by all tests: shapes and types of hepjax are checked at run time, and small samples to work on."""
+
+import pkgutil
+
+import numpy as np
+import pytest
+from jaxtyping import install_import_hook
+
+import hepjax
+
+# Not the records of `types`: JAX rebuilds a pytree with whatever leaves a transformation has, shapes and None too.
+CHECKED = [f"hepjax.{m.name}" for m in pkgutil.iter_modules(hepjax.__path__) if m.name != "types"]
+install_import_hook(CHECKED, "beartype.beartype")
+
+
+@pytest.fixture
+def rng():
+    """NumPy's generator with a fixed seed."""
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def tiny_showers(rng):
+    """32 made-up showers in 3 x 4 crystals, some cells exactly zero, float32 MeV."""
+    from hepjax.data import geometry
+    from hepjax.types import Showers
+
+    energies = rng.uniform(10e3, 100e3, 32).astype(np.float32)
+    shares = rng.dirichlet(np.full(12, 0.3), 32)
+    voxels = np.where(shares > 1e-3, shares, 0.0) * energies[:, None]
+    return Showers(energies, voxels.astype(np.float32), geometry.named("crystals_3x4"))
