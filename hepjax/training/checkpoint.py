@@ -7,6 +7,7 @@ on the devices that wrote it.
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.metadata
 import json
 import logging
@@ -130,6 +131,7 @@ class Store:
         return _one_line(f"{self.folder}: cannot write the checkpoint")
 
 
+@functools.cache
 def versions() -> dict[str, str]:
     """Versions of hepjax and jax, to be kept beside results."""
     return {package: importlib.metadata.version(package) for package in ("hepjax", "jax")}

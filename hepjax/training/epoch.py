@@ -14,7 +14,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, UInt32
 
 from hepjax.training.shuffle import permutation
-from hepjax.training.table import own, replicate
+from hepjax.training.table import copy
 from hepjax.types import Loss, Params, PRNGKey
 
 
@@ -50,10 +50,15 @@ def optimiser(weight_decay: float, clip_norm: float) -> optax.GradientTransforma
     return optax.chain(clip, optax.scale_by_adam(), optax.add_decayed_weights(weight_decay))
 
 
-def start(params: Params, recipe: Recipe) -> Carry:
-    """The carry before the first step; it shares no memory with `params`."""
-    state = optimiser(recipe.weight_decay, recipe.clip_norm).init(ravel_pytree(params)[0])
-    return replicate(Carry(own(params), own(params), own(state)), recipe.mesh)
+@functools.lru_cache(maxsize=64)
+def starter(recipe: Recipe) -> Callable[[Params], Carry]:
+    """The jitted function of parameters that gives the carry before the first step, in memory of its own."""
+    init = optimiser(recipe.weight_decay, recipe.clip_norm).init
+
+    def start(params: Params) -> Carry:
+        return Carry(copy(params), copy(params), init(ravel_pytree(params)[0]))
+
+    return jax.jit(start, out_shardings=NamedSharding(recipe.mesh, PartitionSpec()))
 
 
 @functools.lru_cache(maxsize=64)
@@ -79,8 +84,9 @@ def compiled(loss: Callable[[PRNGKey, Params, Any], Loss], recipe: Recipe) -> Ca
             (value, metrics), gradient = jax.value_and_grad(
                 lambda params: loss(xs.key, unravel(params), batch), has_aux=True
             )(carry.params)
+            updates: Any
             updates, state = update(gradient, carry.optimiser, carry.params)
-            params = carry.params - xs.rate.astype(updates.dtype) * updates
+            params: Any = carry.params - xs.rate.astype(carry.params.dtype) * updates
             average = params + xs.decay.astype(params.dtype) * (carry.average - params)
             record = {"loss": value, "grad_norm": optax.global_norm(gradient), **metrics}
             return Carry(params, average, state), record

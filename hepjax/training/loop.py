@@ -105,8 +105,9 @@ def fit(
     train = table.replicate(train, plan.mesh)
     run = epoch.compiled(model.loss, recipe)
 
-    carry = epoch.start(jax.jit(model.init)(init_key) if params is None else params, recipe)
-    state = _Fit(carry, table.own(carry.average), np.inf, 0, {})
+    begin = jax.jit(model.init)(init_key) if params is None else params
+    carry = epoch.starter(recipe)(table.replicate(begin, plan.mesh))
+    state = _Fit(carry, table.copy(carry.average), np.inf, 0, {})
     selection = "score" if score is not None else "val_loss" if held is not None else None
     identity = _identity(key, config, rows, selection)
 
@@ -142,7 +143,7 @@ def _select(state: _Fit, selection: str | None) -> _Fit:
     value = float(state.history[selection][-1]) if selection else -np.inf
     if selection and state.best_epoch and value >= state.best_value:
         return state
-    return state._replace(best=table.own(state.carry.average), best_value=value, best_epoch=state.done)
+    return state._replace(best=table.copy(state.carry.average), best_value=value, best_epoch=state.done)
 
 
 def _finished(state: _Fit, config: Config) -> bool:

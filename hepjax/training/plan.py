@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
 from jax.sharding import Mesh
 from jaxtyping import Float
 
@@ -82,17 +80,14 @@ def device_mesh(devices: int | str) -> Mesh:
 
 def learning_rates(config: Config, steps: int) -> Float[np.ndarray, " steps"]:
     """Learning rate of each step: linear from zero in the warm-up, then constant or a cosine to zero."""
+    n = np.arange(steps)
     warm = round(config.warmup * steps)
-    peak = config.learning_rate
-    after = (
-        optax.cosine_decay_schedule(peak, max(steps - warm, 1))
-        if config.schedule == "cosine"
-        else optax.constant_schedule(peak)
-    )
     # The warm-up starts one step above zero, for a step of rate zero is lost.
-    rise = optax.linear_schedule(peak / (warm + 1), peak, warm) if warm else optax.constant_schedule(peak)
-    schedule = optax.join_schedules([rise, after], [warm])
-    return np.broadcast_to(np.asarray(schedule(jnp.arange(steps))), (steps,))
+    rise = np.minimum((n + 1) / (warm + 1), 1.0)
+    if config.schedule == "constant":
+        return config.learning_rate * rise
+    progress = np.maximum(n - warm, 0) / max(steps - warm, 1)
+    return config.learning_rate * rise * 0.5 * (1 + np.cos(np.pi * progress))
 
 
 def ema_decays(decay: float, steps: int) -> Float[np.ndarray, " steps"]:

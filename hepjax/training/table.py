@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from hepjax.training.shuffle import permutation
 from hepjax.types import InputError, PRNGKey
 
 Table = TypeVar("Table")
@@ -40,7 +41,7 @@ def split(key: PRNGKey, table: Table, fraction: float) -> tuple[Table, Table | N
     held = min(max(round(fraction * rows), 1), rows - 1) if fraction > 0 else 0
     if not held:
         return table, None
-    order = np.asarray(jax.random.permutation(key, rows))
+    order = np.asarray(jax.jit(permutation, static_argnums=1)(key, rows))
     return jax.tree.map(lambda x: x[order[held:]], table), jax.tree.map(lambda x: x[order[:held]], table)
 
 
@@ -70,6 +71,7 @@ def release(tree: Any) -> Any:
     return jax.tree.map(lambda x: jnp.asarray(np.array(x)), tree)
 
 
-def own(tree: Any) -> Any:
-    """A copy of a tree as arrays that may be donated; without weak types, which would compile a second time."""
+@jax.jit
+def copy(tree: Any) -> Any:
+    """The tree in memory of its own, which may be donated; without weak types, which would compile a second time."""
     return jax.tree.map(lambda x: jnp.array(x, dtype=jnp.result_type(x)), tree)
