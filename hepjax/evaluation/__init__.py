@@ -1,0 +1,6 @@
+"""Metrics that train something, and whole suites."""
+
+from hepjax.evaluation.compare import compare
+from hepjax.evaluation.two_sample import two_sample
+
+__all__ = ["compare", "two_sample"]

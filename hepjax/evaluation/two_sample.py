@@ -1,0 +1,100 @@
+"""The classifier two-sample test: can a trained classifier tell two samples apart? (arXiv:1610.06545)
+
+Every event is scored by a classifier that did not train on it (three stratified folds), and the AUC of all scores is
+0.5, within its error, for two samples of one law. A network and boosted trees see different differences: the trees
+those of single cells, such as a threshold, the network those of sums of many.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+
+import jax
+import numpy as np
+from jaxtyping import Float
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.model_selection import StratifiedKFold
+from sklearn.preprocessing import StandardScaler
+
+from hepjax.classifiers import binary
+from hepjax.metrics import Auc, auc
+from hepjax.nets import mlp
+from hepjax.training import Config, fit
+from hepjax.types import InputError, Labelled, PRNGKey
+
+FOLDS = 3
+HIDDEN = (128, 128)
+NETWORK = Config(epochs=60, batch_size=200, patience=10, ema=0.99, validation=0.1)
+
+# (number of the fold, rows to train on, their labels, all rows) -> scores of all rows
+Scorer = Callable[[int, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+
+
+def two_sample(
+    key: PRNGKey, reference: Float[np.ndarray, "n d"], generated: Float[np.ndarray, "m d"], config: Config = NETWORK
+) -> dict[str, Auc]:
+    """AUC, with error, of a network (`mlp`) and of boosted trees (`trees`) between two samples.
+
+    The first rows of both, as many as the smaller sample has, so that the classes weigh the same. key: of the
+    network's training; folds and trees have fixed seeds. Raises InputError for samples of different width, with values
+    that are not finite, or with fewer than two events a fold.
+    """
+    x, label, folds = split_folds(reference, generated)
+    scorers = {"mlp": functools.partial(network_scores, key, config=config), "trees": tree_scores}
+    return {name: fold_auc(scorer, x, label, folds) for name, scorer in scorers.items()}
+
+
+def split_folds(
+    reference: Float[np.ndarray, "n d"], generated: Float[np.ndarray, "m d"]
+) -> tuple[np.ndarray, np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
+    """Both samples at equal size, labels 0 and 1, and three pairs of rows to train on and to score.
+
+    All folds train on the same number of rows (at most two are left out), so that a network compiles once.
+    """
+    n = min(len(reference), len(generated))
+    if np.ndim(reference) != 2 or np.shape(reference)[1:] != np.shape(generated)[1:] or n < 2 * FOLDS:
+        found = f"shapes {np.shape(reference)} and {np.shape(generated)}"
+        raise InputError(f"two-sample test: expected (n, d) and (m, d) with at least {2 * FOLDS} rows, got {found}")
+    x = np.concatenate([reference[:n], generated[:n]])
+    if not np.isfinite(x).all():
+        raise InputError("two-sample test: expected finite values")
+    label = np.repeat([0, 1], n)
+    folds = list(StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(x, label))
+    rows = min(len(train) for train, _ in folds)
+    # Rows come in order of their class: what is left out is drawn from both.
+    keep = np.linspace(0, 1, rows)
+    return x, label, [(train[np.round(keep * (len(train) - 1)).astype(int)], test) for train, test in folds]
+
+
+def fold_auc(
+    scorer: Scorer, x: np.ndarray, label: np.ndarray, folds: Sequence[tuple[np.ndarray, np.ndarray]]
+) -> Auc:
+    """AUC of the scores that every event gets from the fold it did not train."""
+    scores = np.empty(len(x))
+    for number, (train, test) in enumerate(folds):
+        scores[test] = scorer(number, x[train], label[train], x)[test]
+    return auc(scores[label == 0], scores[label == 1])
+
+
+def network_scores(
+    key: PRNGKey, fold: int, x: np.ndarray, label: np.ndarray, score: np.ndarray, *, config: Config = NETWORK
+) -> np.ndarray:
+    """Log-odds of the rows of `score` by a network trained on standardised `x`, stopped early."""
+    scale = StandardScaler().fit(x)
+    classifier = binary(mlp(x.shape[1], 1, HIDDEN))
+    batch = Labelled(scale.transform(x).astype(np.float32), label.astype(np.float32))
+    fitted = fit(jax.random.fold_in(key, fold), classifier, batch, config)
+    return np.asarray(_logits(classifier)(fitted.params, scale.transform(score).astype(np.float32)))
+
+
+def tree_scores(fold: int, x: np.ndarray, label: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """Probabilities of the rows of `score` by gradient-boosted trees trained on `x`."""
+    del fold
+    trees = HistGradientBoostingClassifier(max_iter=200, random_state=0).fit(x, label)
+    return trees.predict_proba(score)[:, 1]
+
+
+@functools.cache
+def _logits(classifier):
+    return jax.jit(classifier.logits)
