@@ -85,7 +85,7 @@ def dsb(
     schedule: dynamics.Constant = dynamics.Constant(),  # noqa: B008 - frozen
     chunk: int = 4096,
 ) -> DSB:
-    """Unpaired Schrödinger bridge of two drifts F(x) = x + net(x, cond, t), which are trained in turn (arXiv:2106.01357).
+    """Unpaired Schrödinger bridge of two drifts F(x) = x + net(x, cond, t), trained in turn (arXiv:2106.01357).
 
         chain:  x_{k+1} = F(x_k) + sqrt(2 gamma) z
         goal of the opposite net at x_{k+1}:   F(x_k) - F(x_{k+1})

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import jax.numpy as jnp
 from flax import linen as nn
+from jaxtyping import Array
 
 from hepjax.types import Net
 
@@ -21,10 +24,10 @@ def functional(module: nn.Module, dim_in: int, dim_cond: int = 0, time: bool = F
         cond = jnp.zeros(dim_cond) if dim_cond else None
         return module.init(key, jnp.zeros(dim_in), cond, jnp.zeros(()) if time else None)["params"]
 
-    def apply(params, x, cond=None, time=None, mask=None):
+    def apply(params, x, cond=None, time=None, mask=None) -> Array:
         check(x, cond, time, mask)
         time = None if time is None else jnp.asarray(time, x.dtype)
-        return module.apply({"params": params}, x, cond, time)
+        return cast(Array, module.apply({"params": params}, x, cond, time))
 
     wants_time = time
 
