@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -19,10 +18,10 @@ from hepjax.types import Bridge, Net
 def matching(
     net: Net,
     *,
-    coupling: Literal["independent", "ot"] = "independent",
+    coupling: str = "independent",
     sigma: float = 0.0,
     steps: int = 20,
-    method: dynamics.Method = "heun",
+    method: str = "heun",
     epsilon: float = 0.05,
     iterations: int = 50,
 ) -> Bridge:

@@ -5,14 +5,13 @@ Time runs from the target (x0, t = 0) to the source (x1, t = 1); samplers walk i
 
 from hepjax.dynamics.interpolants import brownian, linear
 from hepjax.dynamics.noise import event_keys, event_noise
-from hepjax.dynamics.samplers import METHODS, Method, ode, posterior, sde
+from hepjax.dynamics.samplers import METHODS, ode, posterior, sde
 from hepjax.dynamics.schedules import BridgeTable, Constant, Symmetric
 
 __all__ = [
     "METHODS",
     "BridgeTable",
     "Constant",
-    "Method",
     "Symmetric",
     "brownian",
     "event_keys",

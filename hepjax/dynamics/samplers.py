@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,6 @@ from jaxtyping import Array, Float, Key
 
 from hepjax.dynamics.noise import event_noise
 
-Method = Literal["euler", "midpoint", "heun", "rk4"]
 Velocity = Callable[[Array, Array], Array]
 
 
@@ -39,9 +38,7 @@ def _rk4(f, x, t, h):
 METHODS: dict[str, Callable] = {"euler": _euler, "midpoint": _midpoint, "heun": _heun, "rk4": _rk4}
 
 
-def ode(
-    velocity: Velocity, x: Float[Array, "*batch d"], times: Any, method: Method = "heun"
-) -> Float[Array, "*batch d"]:
+def ode(velocity: Velocity, x: Float[Array, "*batch d"], times: Any, method: str = "heun") -> Float[Array, "*batch d"]:
     """Solve `dx/dt = velocity(x, t)` from times[0] to times[-1] with fixed steps; times may fall.
 
     velocity: (x (..., d), t ()) -> (..., d), called once (euler), twice (midpoint, heun) or four times (rk4) a step.

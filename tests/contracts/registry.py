@@ -1,0 +1,126 @@
+"""Every model of the project, once, in a tiny size: one line adds a model to all the contracts of this folder."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.flatten_util
+import jax.numpy as jnp
+
+from hepjax import bridges, classifiers, nets
+from hepjax.types import Classifier, Coupled, Labelled, Net
+
+DIM, COND, IMAGE = 4, 2, (3, 4)
+
+
+class Case(NamedTuple):
+    """A model under contract.
+
+    build: () -> the model; called again it must return the same object. batch: (key, shape) -> what its loss takes.
+    dim, cond, time: sizes of the inputs of its `apply`, `transport`, `logits` or `forward`. domain: maps normal
+    draws to where a transform is defined.
+    """
+
+    name: str
+    build: Callable[[], Any]
+    batch: Callable[..., Any] | None = None
+    dim: int = DIM
+    cond: int = COND
+    time: bool = False
+    domain: Callable[[jax.Array], jax.Array] = lambda x: x
+
+    def x(self, key, shape=()):
+        return self.domain(jax.random.normal(key, (*shape, self.dim)))
+
+    def conditions(self, key, shape=()):
+        return jax.random.normal(key, (*shape, self.cond)) if self.cond else None
+
+
+def coupled(key, shape) -> Coupled:
+    a, b, c, w = jax.random.split(key, 4)
+    source, target = jax.random.normal(a, (*shape, DIM)), 1 + jax.random.normal(b, (*shape, DIM))
+    return Coupled(source, target, jax.random.normal(c, (*shape, COND)), jax.random.uniform(w, shape, minval=0.5))
+
+
+def transitions(key, shape) -> bridges.Transitions:
+    pairs = coupled(key, shape)
+    time = jax.random.uniform(key, shape)
+    return bridges.Transitions(pairs.source, 0.1 * pairs.target, time, pairs.cond, pairs.weight)
+
+
+def labelled(classes: int):
+    def batch(key, shape) -> Labelled:
+        pairs = coupled(key, shape)
+        return Labelled(pairs.source, jax.random.randint(key, shape, 0, classes), pairs.cond, pairs.weight)
+
+    return batch
+
+
+def drift(dim_cond: int = COND):
+    return nets.mlp(DIM, DIM, (16,), dim_cond=dim_cond, time=True)
+
+
+NETS = [
+    Case("mlp", lambda: nets.mlp(DIM, 3, (8, 8), dim_cond=COND)),
+    Case("mlp-time", lambda: nets.mlp(DIM, 3, (8, 8), dim_cond=COND, time=True, zero_output=True), time=True),
+    Case("resnet", lambda: nets.resnet(DIM, 3, 8, 2, dim_cond=COND, time=True, norm=True), time=True),
+    Case("resnet-plain", lambda: nets.resnet(DIM, 3, 8, 2), cond=0),
+    Case("sbunfold", lambda: nets.sbunfold(DIM, 8, 1, dim_cond=COND), time=True),
+    Case("conv", lambda: nets.conv(IMAGE, 4, 2, dim_cond=COND, dim_time=8), dim=12, time=True),
+    Case("conv-images", lambda: nets.conv(IMAGE, 4, 2, dim_cond=1, images=1, dim_time=8), dim=12, cond=13, time=True),
+]
+
+BRIDGES = [
+    Case("i2sb", lambda: bridges.i2sb(drift(), steps=5), coupled),
+    Case("i2sb-ode", lambda: bridges.i2sb(drift(), steps=5, ode=True), coupled),
+    Case("i2sb-given-source", lambda: bridges.i2sb(drift(COND + DIM), steps=5, condition_on_source=True), coupled),
+    Case("matching", lambda: bridges.matching(drift(), steps=3), coupled),
+    Case("matching-euler", lambda: bridges.matching(drift(), steps=3, method="euler"), coupled),
+    Case("matching-midpoint", lambda: bridges.matching(drift(), steps=3, method="midpoint"), coupled),
+    Case("matching-rk4", lambda: bridges.matching(drift(), steps=3, method="rk4"), coupled),
+    Case("matching-ot", lambda: bridges.matching(drift(), coupling="ot", steps=3), coupled),
+    Case("matching-brownian", lambda: bridges.matching(drift(), coupling="ot", sigma=0.3, steps=3), coupled),
+    Case("dsb-forward", lambda: bridges.dsb(drift(), drift()).forward, transitions),
+    Case("dsb-backward", lambda: bridges.dsb(drift(), drift()).backward, transitions),
+]
+
+CLASSIFIERS = [
+    Case("binary", lambda: classifiers.binary(nets.mlp(DIM, 1, (8,), dim_cond=COND)), labelled(2)),
+    Case("multiclass", lambda: classifiers.multiclass(nets.mlp(DIM, 3, (8,), dim_cond=COND)), labelled(3)),
+]
+
+# One line a transform: Case("logit", lambda: transforms.logit(), cond=0, domain=jax.nn.sigmoid).
+TRANSFORMS: list[Case] = []
+
+
+MODELS = NETS + BRIDGES + CLASSIFIERS
+
+
+def verb(case: Case, model) -> Callable[..., jax.Array]:
+    """What the model does to events, as (key, params, x, cond, rows) -> y: its `apply`, `transport` or `logits`."""
+    if isinstance(model, Net):
+        time = jnp.asarray(0.3) if case.time else None
+        return lambda key, params, x, cond, rows=None: model.apply(params, x, cond=cond, time=time)
+    if isinstance(model, Classifier):
+        return lambda key, params, x, cond, rows=None: model.logits(params, x, cond)
+    return model.transport
+
+
+@functools.cache
+def started(model, seed: int = 7):
+    """Parameters away from their start, where outputs initialised at zero would hide mistakes."""
+
+    @jax.jit
+    def start(key):
+        params = model.init(key)
+        flat, unravel = jax.flatten_util.ravel_pytree(params)
+        return unravel(flat + 0.2 * jax.random.normal(key, flat.shape))
+
+    return start(jax.random.key(seed))
+
+
+def finite(tree) -> bool:
+    return all(bool(jnp.isfinite(a).all()) for a in jax.tree.leaves(tree))
