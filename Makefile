@@ -1,0 +1,43 @@
+# make demo    refine GFlash showers into Geant4 ones on the embedded sample; results in runs/demo
+# make test    the test-suite
+# Both make .venv first, and install the package there when pyproject.toml is newer than the last installation.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint types bench notebooks clean
+
+demo: $(VENV)/.core
+	$(BIN)/hepjax demo --out runs/demo
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/basedpyright
+
+bench: $(VENV)/.bench
+	$(BIN)/python experiments/benchmarks/bridge_training.py
+
+notebooks: $(VENV)/.dev
+	$(BIN)/python -m pytest --nbmake --nbmake-timeout=1200 notebooks
+
+clean:
+	rm -rf $(VENV) dist .pytest_cache .ruff_cache
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.core: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+# An extra of pyproject.toml on top of the core.
+$(VENV)/.%: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[$*]'
+	@touch $@
