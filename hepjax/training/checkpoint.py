@@ -98,7 +98,8 @@ class Store:
         """
         self.folder = Path(folder).absolute()
         with _one_line(f"{folder}: cannot hold checkpoints"):
-            options = ocp.CheckpointManagerOptions(max_to_keep=1, create=True, cleanup_tmp_directories=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            options = ocp.CheckpointManagerOptions(max_to_keep=1, cleanup_tmp_directories=True)
             self._manager = ocp.CheckpointManager(self.folder, options=options)
         if self._manager.latest_step() is not None and not resume:
             raise InputError(f"{folder}: holds the checkpoint of a fit; expected resume, or another folder")

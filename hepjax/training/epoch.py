@@ -88,7 +88,7 @@ def compiled(loss: Callable[[PRNGKey, Params, Any], Loss], recipe: Recipe) -> Ca
             updates, state = update(gradient, carry.optimiser, carry.params)
             params: Any = carry.params - xs.rate.astype(carry.params.dtype) * updates
             average = params + xs.decay.astype(params.dtype) * (carry.average - params)
-            record = {"loss": value, "grad_norm": optax.global_norm(gradient), **metrics}
+            record = {"loss": value, "grad_norm": jnp.linalg.norm(gradient), **metrics}
             return Carry(params, average, state), record
 
         def epoch(carry: Carry, xs: tuple[Array, Array, Array]):
@@ -115,12 +115,14 @@ def _take(table: Any, rows: UInt32[Array, " batch"]) -> Any:
 
 def _validate(loss: Callable, key: PRNGKey, params: Params, held: Any, sharded: NamedSharding) -> dict[str, Array]:
     """Mean loss and metrics of the chunks; the key is the same in every epoch, so that epochs compare."""
+    chunks, size = jax.tree.leaves(held)[0].shape[:2]
+    # A chunk that does not divide over the devices is computed on each of them: slower, and the same numbers.
+    divides = size % sharded.mesh.size == 0
 
     def chunk(xs):
         number, batch = xs
-        batch = jax.lax.with_sharding_constraint(batch, sharded)
+        batch = jax.lax.with_sharding_constraint(batch, sharded) if divides else batch
         value, metrics = loss(jax.random.fold_in(key, number), params, batch)
         return {"val_loss": value, **{f"val_{name}": metric for name, metric in metrics.items()}}
 
-    chunks = jax.tree.leaves(held)[0].shape[0]
     return jax.tree.map(jnp.mean, jax.lax.map(chunk, (jnp.arange(chunks), held)))

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import os
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -22,6 +22,7 @@ from hepjax.types import InputError, Loss, Params, PRNGKey
 FREE = ("epochs", "patience", "checkpoint_every", "devices")
 
 
+@runtime_checkable
 class Model(Protocol):
     """What can be trained: `init(key) -> params` and `loss(key, params, batch) -> (value, metrics)`."""
 
@@ -101,7 +102,7 @@ def fit(
     rows = table.length(train, f"{name}: training data")
     plan = make_plan(config, rows)
     recipe = epoch.Recipe(plan.batch_size, config.weight_decay, config.clip_norm, plan.mesh)
-    held = None if held is None else table.replicate(table.chunked(held, plan.batch_size, plan.mesh), plan.mesh)
+    held = None if held is None else table.replicate(table.chunked(held, plan.batch_size), plan.mesh)
     train = table.replicate(train, plan.mesh)
     run = epoch.compiled(model.loss, recipe)
 

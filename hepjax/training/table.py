@@ -45,19 +45,14 @@ def split(key: PRNGKey, table: Table, fraction: float) -> tuple[Table, Table | N
     return jax.tree.map(lambda x: x[order[held:]], table), jax.tree.map(lambda x: x[order[:held]], table)
 
 
-def chunked(table: Table, batch_size: int, mesh: Mesh) -> Table:
-    """Equal chunks (chunks, rows, ...) of at most `batch_size` rows that divide over the devices.
+def chunked(table: Table, batch_size: int) -> Table:
+    """Equal chunks (chunks, rows, ...) of at most `batch_size` rows, the same whatever the devices.
 
-    Fewer than `chunks * devices` rows at the end are dropped, so that every chunk weighs the same.
-
-    Raises:
-        InputError: there are fewer rows than devices.
+    Fewer rows than there are chunks are dropped at the end, so that every chunk weighs the same.
     """
     rows = length(table, "validation data")
     chunks = -(-rows // batch_size)
-    size = rows // chunks // mesh.size * mesh.size
-    if not size:
-        raise InputError(f"validation data: {rows} events do not divide over {mesh.size} devices")
+    size = rows // chunks
     return jax.tree.map(lambda x: x[: chunks * size].reshape(chunks, size, *x.shape[1:]), table)
 
 

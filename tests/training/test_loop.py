@@ -1,0 +1,170 @@
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from hepjax.training import Config, TrainingError, fit, write_history
+from hepjax.training.plan import ema_decays, learning_rates
+from hepjax.types import InputError
+
+KEY = jax.random.key(0)
+QUICK = Config(epochs=4, batch_size=40, learning_rate=0.05)
+
+
+def _equal(a, b):
+    return jax.tree.all(jax.tree.map(np.array_equal, a, b))
+
+
+def _compilations(function):
+    """The compilations while `function` runs."""
+    seen = []
+
+    def listen(event, _duration, **_):
+        seen.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        function()
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listen)
+    return sum("backend_compile" in event for event in seen)
+
+
+def test_the_fit_is_the_weighted_least_squares_solution(model, data):
+    config = Config(epochs=60, batch_size=60, learning_rate=0.05, weight_decay=0.0, validation=0.0, ema=0.9)
+    fitted = fit(KEY, model, data, config)
+    design = np.append(data["x"], np.ones((240, 1)), axis=1) * np.sqrt(data["weight"])[:, None]
+    expected = np.linalg.lstsq(design, data["y"] * np.sqrt(data["weight"]))[0]
+    assert np.allclose(np.append(fitted.params["w"], fitted.params["b"]), expected, atol=2e-3)
+
+
+def test_a_step_is_adamw_with_clipping_and_the_average_follows(model, data):
+    """One batch holds all events, so that a plain loop of optax gives the same numbers up to the order of a sum."""
+    config = Config(epochs=30, batch_size=240, clip_norm=0.5, weight_decay=0.01, validation=0.0, ema=0.8)
+    params = average = {"w": jnp.ones(3), "b": jnp.ones(())}
+    fitted = fit(KEY, model, data, config, params=params)
+
+    rates, decays = learning_rates(config, 30), ema_decays(0.8, 30)
+    adamw = optax.chain(optax.clip_by_global_norm(0.5), optax.adamw(lambda n: jnp.asarray(rates)[n], weight_decay=0.01))
+    state = adamw.init(params)
+
+    @jax.jit
+    def step(params, state, average, decay):
+        gradient, _ = jax.grad(model.loss, argnums=1, has_aux=True)(KEY, params, data)
+        updates, state = adamw.update(gradient, state, params)
+        params = optax.apply_updates(params, updates)
+        return params, state, optax.incremental_update(params, average, 1 - decay)
+
+    for decay in decays:
+        params, state, average = step(params, state, average, decay)
+    for ours, theirs in ((fitted.last, params), (fitted.params, average)):
+        assert jax.tree.all(jax.tree.map(lambda a, b: np.allclose(a, b, rtol=1e-5, atol=1e-6), ours, theirs))
+
+
+def test_a_second_fit_compiles_and_traces_nothing(model, data):
+    traces = []
+
+    def loss(key, params, batch):
+        traces.append(1)
+        return model.loss(key, params, batch)
+
+    counted = SimpleNamespace(init=model.init, loss=loss)
+    fit(KEY, counted, data, QUICK)
+    before = len(traces)
+    other = Config(epochs=3, batch_size=40, learning_rate=0.01, schedule="constant", ema=0.5, patience=2)
+    assert _compilations(lambda: fit(jax.random.key(3), counted, data, other)) == 0
+    assert len(traces) == before
+
+
+def test_the_call_length_does_not_change_the_numbers(noisy, data):
+    one = fit(KEY, noisy, data, Config(epochs=5, batch_size=40, validation=0.0))
+    three = fit(KEY, noisy, data, Config(epochs=5, batch_size=40, validation=0.0, epochs_per_call=3))
+    assert np.allclose(one.last["w"], three.last["w"], rtol=1e-6)
+    assert np.allclose(one.history["loss"], three.history["loss"], rtol=1e-5)
+
+
+def test_the_key_decides_everything(noisy, data):
+    a, b, c = (fit(jax.random.key(seed), noisy, data, QUICK) for seed in (1, 1, 2))
+    assert _equal(a, b)
+    assert not _equal(a.params, c.params)
+
+
+def test_initial_parameters_are_used_and_left_alone(model, data):
+    params = {"w": jnp.array([1.0, -2.0, 0.5]), "b": jnp.array(0.3)}
+    fitted = fit(KEY, model, data, Config(epochs=1, batch_size=240, learning_rate=1e-9), params=params)
+    assert np.allclose(fitted.params["w"], params["w"], atol=1e-6)
+
+
+def test_no_average_returns_the_last_parameters(model, data):
+    fitted = fit(KEY, model, data, Config(epochs=2, batch_size=40, ema=0.0, validation=0.0))
+    assert _equal(fitted.params, fitted.last) and fitted.best_epoch == 2
+
+
+def test_the_history_has_a_row_an_epoch(model, data, tmp_path):
+    fitted = fit(KEY, model, data, QUICK, score=lambda key, params: jnp.abs(params["b"] - 0.3))
+    assert list(fitted.history)[:6] == ["epoch", "loss", "val_loss", "score", "learning_rate", "grad_norm"]
+    assert {"bias", "val_bias"} < set(fitted.history)
+    assert all(column.shape == (4,) and np.isfinite(column).all() for column in fitted.history.values())
+    write_history(tmp_path / "history.csv", fitted.history)
+    rows = np.genfromtxt(tmp_path / "history.csv", delimiter=",", names=True)
+    assert np.array_equal(rows["loss"], fitted.history["loss"])
+    assert [path.name for path in tmp_path.iterdir()] == ["history.csv"]
+
+
+def test_the_validation_loss_is_that_of_the_returned_parameters(model, data):
+    """Three chunks of twenty events each weigh the same, as the loss of equally weighted events does."""
+    held = {**{name: column[:60] for name, column in data.items()}, "weight": np.ones(60, np.float32)}
+    config = Config(epochs=3, batch_size=20, learning_rate=0.05)
+    fitted = fit(KEY, model, data, config, validation=held)
+    assert fitted.best_epoch == 1 + np.argmin(fitted.history["val_loss"])
+    assert np.isclose(model.loss(KEY, fitted.params, held)[0], fitted.history["val_loss"].min(), rtol=1e-5)
+
+
+def test_the_score_selects_and_patience_stops(model, data):
+    scores = iter([3.0, 1.0, 2.0, 2.5, 0.0])
+    seen = []
+
+    def score(key, params):
+        seen.append(jax.tree.map(np.array, params))
+        return next(scores)
+
+    config = Config(epochs=50, batch_size=40, patience=2)
+    fitted = fit(KEY, model, data, config, score=score)
+    assert len(fitted.history["score"]) == 4 and fitted.best_epoch == 2
+    assert _equal(fitted.params, seen[1])
+
+
+def test_the_score_is_evaluated_once_a_call(model, data):
+    config = Config(epochs=5, batch_size=40, epochs_per_call=2)
+    fitted = fit(KEY, model, data, config, score=lambda key, params: 1.0)
+    assert np.array_equal(np.isnan(fitted.history["score"]), [True, False, True, False, False])
+
+
+def test_a_loss_that_is_not_finite_stops_with_its_epoch(model, data):
+    def loss(key, params, batch):
+        value, metrics = model.loss(key, params, batch)
+        return jnp.where(params["b"] > 0.05, jnp.nan, value), metrics
+
+    broken = SimpleNamespace(init=model.init, loss=loss)
+    config = Config(epochs=20, batch_size=240, learning_rate=0.02, schedule="constant", warmup=0.0, validation=0.0)
+    with pytest.raises(TrainingError, match=r"^energy: loss is not finite in epoch \d+") as error:
+        fit(KEY, broken, data, config, name="energy")
+    assert "\n" not in str(error.value) and isinstance(error.value, FloatingPointError)
+
+
+def test_a_score_that_is_not_a_number_stops(model, data):
+    with pytest.raises(TrainingError, match="score is not a number after epoch 1"):
+        fit(KEY, model, data, QUICK, score=lambda key, params: np.nan)
+
+
+def test_nothing_is_printed_off_a_terminal(model, data, capfd):
+    fit(KEY, model, data, QUICK)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_empty_sample_is_refused(model):
+    with pytest.raises(InputError, match="at least one event"):
+        fit(KEY, model, {"x": np.zeros((0, 3))}, QUICK)
