@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
-import jax.flatten_util
 import jax.numpy as jnp
+import numpy as np
 
 from hepjax import bridges, classifiers, nets
 from hepjax.types import Classifier, Coupled, Labelled, Net
@@ -109,17 +108,11 @@ def verb(case: Case, model) -> Callable[..., jax.Array]:
     return model.transport
 
 
-@functools.cache
 def started(model, seed: int = 7):
-    """Parameters away from their start, where outputs initialised at zero would hide mistakes."""
-
-    @jax.jit
-    def start(key):
-        params = model.init(key)
-        flat, unravel = jax.flatten_util.ravel_pytree(params)
-        return unravel(flat + 0.2 * jax.random.normal(key, flat.shape))
-
-    return start(jax.random.key(seed))
+    """Parameters away from their start, where outputs initialised at zero would hide mistakes; nothing to compile."""
+    rng = np.random.default_rng(seed)
+    shapes = jax.eval_shape(model.init, jax.random.key(0))
+    return jax.tree.map(lambda a: jnp.asarray(rng.normal(0, 0.3, a.shape), a.dtype), shapes)
 
 
 def finite(tree) -> bool:
