@@ -1,15 +1,12 @@
 """Train the same model on one and on four host-platform devices; print a JSON of how far the results are apart.
 
-Usage: devices.py checkpoint. Saves a state whose parameters lie on four devices to `checkpoint`.
+Usage: XLA_FLAGS=--xla_force_host_platform_device_count=4 devices.py checkpoint. Saves a state whose parameters lie on four devices to `checkpoint`.
 """
 
 import dataclasses
 import json
-import os
 import sys
 from types import SimpleNamespace
-
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4"
 
 import jax
 import jax.numpy as jnp
@@ -67,6 +64,7 @@ def save(path: str) -> None:
 
 
 if __name__ == "__main__":
+    assert jax.device_count() == 4
     # Of 400 events the validation chunks divide over four devices, of 450 they do not.
     report = {"float32": distance(np.float32, 400), "refusal": refusal()}
     save(sys.argv[1])
