@@ -1,6 +1,7 @@
 """Train the same model on one and on four host-platform devices; print a JSON of how far the results are apart.
 
-Usage: XLA_FLAGS=--xla_force_host_platform_device_count=4 devices.py checkpoint. Saves a state whose parameters lie on four devices to `checkpoint`.
+Usage: devices.py checkpoint, with XLA_FLAGS=--xla_force_host_platform_device_count=4. Saves a state whose parameters
+lie on four devices to `checkpoint`.
 """
 
 import dataclasses
