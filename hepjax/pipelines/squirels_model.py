@@ -1,0 +1,169 @@
+"""What SQuIRELS is made of: its specification, its two bridges, and the jitted refinement."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from hepjax import bridges, dynamics, nets, transforms
+from hepjax.pipelines import coordinates
+from hepjax.pipelines.squirels_config import Config
+from hepjax.types import Constants, Geometry, PRNGKey, Showers, Transform
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    """All that rebuilds the functions of a fitted state: hashable, and JSON in its checkpoint.
+
+    core: cells that share what the others leave of the total. nodes: energies at which quantiles are tabulated.
+    """
+
+    config: Config
+    geometry: Geometry
+    core: tuple[int, ...]
+    nodes: int
+
+
+class Bridges(NamedTuple):
+    """One thing for each of the two bridges: a model, its parameters, its data."""
+
+    response: Any
+    shape: Any
+
+
+class Preprocessing(NamedTuple):
+    """Fitted constants.
+
+    fast, full: of each sample's coordinates. energy: mean and width of the log energy. marginals: of `recalibrate`,
+    None before both bridges are trained, or without `config.recalibrate`.
+    """
+
+    fast: Constants
+    full: Constants
+    energy: transforms.Moments
+    marginals: Bridges | None = None
+
+
+@functools.cache
+def shower_coordinates(spec: Spec) -> coordinates.Coordinates:
+    """The coordinates in which both bridges work."""
+    if spec.config.coordinates == "zscore":
+        return coordinates.zscore(spec.geometry.voxels, spec.config.threshold_mev)
+    return coordinates.quantile(spec.geometry.voxels, spec.core, spec.nodes)
+
+
+@functools.cache
+def build(spec: Spec) -> Bridges:
+    """Both models, `Bridge` or `DSB`; conditions are (energy) and those of `shape_condition`."""
+    config, dim = spec.config, shower_coordinates(spec).dim
+    conditions = 3 if config.method == "dsb" else 2
+
+    def response_net():
+        return nets.resnet(1, 1, config.response_width, 2, dim_cond=1, time=True)
+
+    def shape_net():
+        if config.net == "conv":
+            return nets.conv(spec.geometry.shape, dim_cond=conditions)
+        return nets.resnet(dim, dim, config.width, config.blocks, dim_cond=conditions, time=True)
+
+    def bridge(net):
+        if config.method == "dsb":
+            return bridges.dsb(net, net, schedule=dynamics.Constant(config.steps, config.gamma))
+        return bridges.matching(net, coupling=config.coupling, steps=config.steps, method="heun")
+
+    return Bridges(bridge(response_net()), bridge(shape_net()))
+
+
+def forward(spec: Spec) -> Bridges:
+    """Both models in the direction from the fast to the full simulation: `transport`, and `init` of its parameters."""
+    return Bridges(*(model.forward if spec.config.method == "dsb" else model for model in build(spec)))
+
+
+def standard_energy(constants: Preprocessing, incident_energy: Array) -> Array:
+    """Standardised log energy (..., 1), the first condition of both bridges. incident_energy: (...,) MeV."""
+    return transforms.standardize().forward(constants.energy, coordinates.log_energy(incident_energy))[0]
+
+
+def shape_condition(spec: Spec, energy: Array, full: Array, fast: Array) -> Array:
+    """What the shape's bridge is told: the energy, the full response, and for DSB the fast one, as in the paper."""
+    return jnp.concatenate([energy, full, fast] if spec.config.method == "dsb" else [energy, full], axis=-1)
+
+
+@functools.cache
+def carrier(spec: Spec, which: str) -> Callable[..., Array]:
+    """The transport of one bridge: (key, constants, params, x (..., d), cond (..., c), energy (...,) MeV, row).
+
+    With `config.recalibrate` each coordinate's law given the energy, which training leaves a little off, is made
+    the standard normal one that decoding expects; what the bridge learned of correlations stays.
+    """
+    bridge = getattr(forward(spec), which)
+
+    def carry(key, constants, params, x, cond, incident_energy, row):
+        y = bridge.transport(key, getattr(params, which), x, cond, row)
+        if constants.marginals is None:
+            return y
+        marginal = getattr(constants.marginals, which)
+        return scores(spec).forward(marginal, y, coordinates.log_energy(incident_energy))[0]
+
+    return carry
+
+
+def scores(spec: Spec) -> Transform:
+    """Normal scores given the log energy, for the recalibration."""
+    return transforms.gaussianize(spec.nodes)
+
+
+@functools.cache
+def refiner(spec: Spec) -> Callable[..., Array]:
+    """The jitted (key, constants, params, incident_energy (n,), voxels (n, v)) -> voxels (n, v), in MeV."""
+    coords, carry_response, carry_shape = shower_coordinates(spec), carrier(spec, "response"), carrier(spec, "shape")
+
+    @jax.jit
+    def refine(key, constants, params, incident_energy, voxels):
+        key_zeros, key_response, key_shape = jax.random.split(key, 3)
+
+        def one(event):
+            incident_energy, voxels, row = event
+            energy = standard_energy(constants, incident_energy)
+            zeros = dynamics.event_keys(key_zeros, (), row)
+            response, shape = coords.encode(zeros, constants.fast, Showers(incident_energy, voxels, spec.geometry))
+            refined = carry_response(key_response, constants, params, response, energy, incident_energy, row)
+            cond = shape_condition(spec, energy, refined, response)
+            shape = carry_shape(key_shape, constants, params, shape, cond, incident_energy, row)
+            return coords.decode(constants.full, incident_energy, refined, shape)
+
+        events = (incident_energy, voxels, jnp.arange(voxels.shape[0]))
+        return jax.lax.map(one, events, batch_size=spec.config.refine_batch)
+
+    return refine
+
+
+def recalibrate(key: PRNGKey, spec: Spec, constants: Preprocessing, params: Bridges, fast: Showers) -> Preprocessing:
+    """Constants with the marginals of both bridges, as the fast showers of training leave them."""
+    energy, given = standard_energy(constants, fast.incident_energy), coordinates.log_energy(fast.incident_energy)
+    rows = jnp.arange(len(fast))
+    key_zeros, *keys = jax.random.split(key, 3)
+
+    def marginal(key, which, x, cond):
+        carry = carrier(spec, which)
+
+        @jax.jit
+        def carried(x, cond):
+            one = lambda event: carry(key, constants, params, *event)  # noqa: E731
+            return jax.lax.map(one, (x, cond, fast.incident_energy, rows), batch_size=spec.config.refine_batch)
+
+        y = carried(x, cond)
+        fitted = scores(spec).fit(y, given)
+        return fitted, jax.jit(scores(spec).forward)(fitted, y, given)[0]
+
+    zeros = dynamics.event_keys(key_zeros, rows.shape)
+    response, shape = jax.jit(shower_coordinates(spec).encode)(zeros, constants.fast, fast)
+    of_response, refined = marginal(keys[0], "response", response, energy)
+    of_shape, _ = marginal(keys[1], "shape", shape, shape_condition(spec, energy, refined, response))
+    return constants._replace(marginals=Bridges(of_response, of_shape))

@@ -1,0 +1,233 @@
+"""Every coordinate made standard normal given one condition, with a point mass at zero where cells have one.
+
+After a quadratic trend is taken off, a coordinate's quantile function is tabulated at a few nodes of the condition
+and is linear between them, in the condition as in the normal score. Nothing about its shape is assumed: thresholds,
+edges at fixed energies and tails stay what the sample shows.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import ndtr, ndtri
+from jaxtyping import Array, Float, Key
+from scipy.special import ndtr as numpy_ndtr
+from scipy.special import ndtri as numpy_ndtri
+
+from hepjax.types import Transform
+
+FEWEST = 20  # a node that sees fewer positive values than this uses those of all nodes
+TINY = 1e-7  # smallest probability that float32 scores distinguish
+
+
+class Quantiles(NamedTuple):
+    """Fitted tables.
+
+    nodes: (n,), rising values of the condition. zero: (n, d), the point mass. trend: (3, d), a parabola in the
+    condition beyond the first node. table: (n, d, k), quantiles about the trend at k equally spaced normal scores from
+    -score to score. Where there is a point mass, trend and table speak of ln x. score: ().
+    """
+
+    nodes: Float[Array, " n"]
+    zero: Float[Array, "n d"]
+    trend: Float[Array, "3 d"]
+    table: Float[Array, "n d k"]
+    score: Float[Array, ""]
+
+
+def dequantize(keys: Key[Array, "*batch"], x: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:
+    """Give exact zeros a density: 0 becomes -u with u uniform in (0, 1), positive values stay.
+
+    The reference measure of densities in the result is Lebesgue's, that of the point mass spread over (-1, 0).
+    keys: one per event.
+    """
+
+    def one(key, x):
+        u = jax.random.uniform(key, x.shape, x.dtype, minval=TINY)
+        return jnp.where(x > 0, x, -u)
+
+    flat = jax.vmap(one)(keys.reshape(-1), x.reshape(-1, x.shape[-1]))
+    return flat.reshape(x.shape)
+
+
+def quantize(y: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:
+    """The inverse of `dequantize`: what lies below zero is an exact zero."""
+    return jnp.maximum(y, 0)
+
+
+@functools.cache
+def gaussianize(nodes: int = 16, knots: int = 65, *, point_mass: bool = False) -> Transform:
+    """Standard normal scores of every coordinate given the first condition: z = Phi^-1(F(x | cond)).
+
+    point_mass: coordinates come from `dequantize`. With p0 the probability of a zero given the condition,
+    F = p0 (1 + x) below zero and p0 + (1 - p0) F_positive(ln x) above; the transform is invertible on both sides.
+    Beyond the outermost knots, where the sample has about two events, the quantile function goes on linearly.
+
+    fit takes data (n, d), cond (n, 1) and weights, and needs as many events as nodes; every node sees the events
+    between its neighbours, weighted linearly. forward and inverse take any leading shape.
+    """
+
+    def fit(data, cond, weight=None):
+        data, given = np.asarray(data, np.float64), np.asarray(cond, np.float64)[:, 0]
+        weight = np.ones(len(data)) if weight is None else np.asarray(weight, np.float64)
+        places = np.quantile(given, np.linspace(0, 1, nodes))
+        score = float(-numpy_ndtri(2.0 / max(len(data) / nodes, 8.0)))
+        levels = numpy_ndtr(np.linspace(-score, score, knots))
+        closeness = weight[:, None] * _hats(given, places)
+        seen = data > 0 if point_mass else np.ones_like(data, bool)
+        values = np.log(np.where(seen, data, 1.0)) if point_mass else data
+        trend = _parabolas(given - places[0], values, seen * weight[:, None])
+        values = values - _powers(given - places[0]) @ trend
+        mass = np.einsum("en,ed->nd", closeness, seen)
+        # Half an event on either side keeps both probabilities inside (0, 1).
+        zero = 1 - (mass + 0.5) / (closeness.sum(0)[:, None] + 1.0) if point_mass else np.zeros_like(mass)
+        table = np.stack([_quantiles(values, seen * w[:, None], seen * weight[:, None], levels) for w in closeness.T])
+        return Quantiles(*(jnp.asarray(a, float) for a in (places, zero, trend, table, score)))
+
+    def forward(constants, x, cond):
+        low, share = _locate(constants.nodes, cond[..., 0])
+        value = jnp.log(jnp.where(x > 0, x, 1)) if point_mass else x
+        log_slope = -value if point_mass else 0.0
+        value = value - _powers(cond[..., 0] - constants.nodes[0]) @ constants.trend
+        cell = _bisect(constants.table, low, share, value)
+        start, width = _segment(constants.table, low, share, cell)
+        step = 2 * constants.score / (knots - 1)
+        score = -constants.score + step * (cell + (value - start) / width)
+        log_det = jnp.log(step / width) + log_slope
+        if point_mass:
+            score, log_det = _mix(score, log_det, x, _between(constants.zero, low, share))
+        return score, log_det.sum(-1)
+
+    def inverse(constants, y, cond):
+        low, share = _locate(constants.nodes, cond[..., 0])
+        score, log_det, zero = y, 0.0, None
+        if point_mass:
+            zero = _between(constants.zero, low, share)
+            score, log_det = _unmix(y, zero)
+        step = 2 * constants.score / (knots - 1)
+        place = (score + constants.score) / step
+        cell = jnp.clip(jnp.floor(place).astype(int), 0, knots - 2)
+        start, width = _segment(constants.table, low, share, cell)
+        value = start + (place - cell) * width + _powers(cond[..., 0] - constants.nodes[0]) @ constants.trend
+        log_det = log_det + jnp.log(width / step)
+        if zero is None:
+            return value, log_det.sum(-1)
+        empty = _is_empty(y, zero)
+        below = ndtr(y) / zero - 1
+        log_empty = _log_normal(y) - jnp.log(zero)
+        return jnp.where(empty, below, jnp.exp(value)), jnp.where(empty, log_empty, log_det + value).sum(-1)
+
+    return Transform(fit, forward, inverse)
+
+
+def _hats(given: np.ndarray, nodes: np.ndarray) -> np.ndarray:
+    """Linear interpolation weights (events, nodes)."""
+    identity = np.eye(len(nodes))
+    return np.stack([np.interp(given, nodes, row) for row in identity], axis=1)
+
+
+def _powers(x):
+    """1, x, x^2 along a new last axis."""
+    return x[..., None] ** np.arange(3)
+
+
+def _parabolas(x: np.ndarray, values: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Weighted least squares of every column (3, d); a whiff of ridge for columns with too few entries."""
+    powers = _powers(x)
+    gram = np.einsum("ni,nd,nj->dij", powers, weight, powers) + 1e-6 * len(x) * np.eye(3)
+    return np.linalg.solve(gram, np.einsum("ni,nd->di", powers, weight * values)[..., None])[..., 0].T
+
+
+def _quantiles(values: np.ndarray, weight: np.ndarray, pooled: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Weighted quantiles of every column, (d, k), strictly rising; columns never seen hold zeros (of ln x: 1 MeV)."""
+    rows = []
+    for column, own, every in zip(values.T, weight.T, pooled.T, strict=True):
+        w = own if np.count_nonzero(own) >= FEWEST else every
+        used = w > 0
+        if not used.any():
+            rows.append(np.zeros_like(levels))
+            continue
+        order = np.argsort(column[used])
+        level = np.cumsum(w[used][order])
+        level = (level - 0.5 * w[used][order]) / level[-1]
+        rows.append(np.interp(levels, level, column[used][order]))
+    table = np.stack(rows)
+    # Ties would make segments of no width: every step is at least a small share of the column's spread.
+    least = 1e-4 * np.maximum(np.ptp(table, axis=-1, keepdims=True), 1e-3) / len(levels)
+    return np.maximum.accumulate(table, axis=-1) + least * np.arange(len(levels))
+
+
+def _locate(nodes: Array, given: Array) -> tuple[Array, Array]:
+    """Index of the node below, and the share of the way to the next one; outside, the end nodes hold."""
+    low = jnp.clip(jnp.searchsorted(nodes, given, side="right") - 1, 0, nodes.shape[0] - 2)
+    share = (given - nodes[low]) / (nodes[low + 1] - nodes[low])
+    return low, jnp.clip(share, 0, 1)
+
+
+def _between(table: Array, low: Array, share: Array) -> Array:
+    """A table (n, d) interpolated between the two nodes around each event: (..., d)."""
+    share = share[..., None]
+    return (1 - share) * table[low] + share * table[low + 1]
+
+
+def _quantile(table: Array, low: Array, share: Array, k: Array) -> Array:
+    """Quantile number k (..., d) of every coordinate: two look-ups each, without building interpolated tables."""
+    column = jnp.arange(table.shape[1])
+    low, share = low[..., None], share[..., None]
+    return (1 - share) * table[low, column, k] + share * table[low + 1, column, k]
+
+
+def _segment(table: Array, low: Array, share: Array, cell: Array) -> tuple[Array, Array]:
+    """Start and width of the segment above quantile number `cell`."""
+    start = _quantile(table, low, share, cell)
+    return start, _quantile(table, low, share, cell + 1) - start
+
+
+def _bisect(table: Array, low: Array, share: Array, value: Array) -> Array:
+    """The segment that holds each value, the outermost ones for values beyond."""
+    last = table.shape[-1] - 1
+
+    def halve(_, bounds):
+        left, right = bounds
+        middle = (left + right) // 2
+        above = _quantile(table, low, share, middle) <= value
+        return jnp.where(above, middle, left), jnp.where(above, right, middle)
+
+    start = jnp.zeros(value.shape, int), jnp.full(value.shape, last)
+    return jax.lax.fori_loop(0, math.ceil(math.log2(last)), halve, start)[0]
+
+
+def _log_normal(z: Array) -> Array:
+    return -0.5 * (z * z + jnp.log(2 * jnp.pi))
+
+
+def _score(lower: Array, upper: Array) -> Array:
+    """Phi^-1 of a probability given with its complement, accurate in both tails."""
+    return jnp.where(lower < 0.5, ndtri(jnp.clip(lower, TINY, 0.6)), -ndtri(jnp.clip(upper, TINY, 0.6)))
+
+
+def _mix(score: Array, log_det: Array, x: Array, zero: Array) -> tuple[Array, Array]:
+    """Scores of positive values squeezed above the point mass, and those of the zeros below it."""
+    above = _score(zero + (1 - zero) * ndtr(score), (1 - zero) * ndtr(-score))
+    under = _score(zero * (1 + x), 1 - zero * (1 + x))
+    z = jnp.where(x > 0, above, under)
+    log_above = log_det + jnp.log1p(-zero) + _log_normal(score) - _log_normal(z)
+    return z, jnp.where(x > 0, log_above, jnp.log(zero) - _log_normal(z))
+
+
+def _is_empty(z: Array, zero: Array) -> Array:
+    return ndtr(z) < zero
+
+
+def _unmix(z: Array, zero: Array) -> tuple[Array, Array]:
+    """Scores among the positive values, and log|dscore/dz|; any finite number where the cell is empty."""
+    filled = jnp.where(_is_empty(z, zero), 0.0, z)
+    lower = jnp.where(_is_empty(z, zero), 0.5, (ndtr(filled) - zero) / (1 - zero))
+    upper = jnp.where(_is_empty(z, zero), 0.5, ndtr(-filled) / (1 - zero))
+    score = _score(lower, upper)
+    return score, _log_normal(filled) - _log_normal(score) - jnp.log1p(-zero)
