@@ -6,15 +6,15 @@ enters with its first n showers, n the size of the smallest, so that the floor i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from hepjax import metrics
 from hepjax.evaluation.two_sample import NETWORK, two_sample
 from hepjax.metrics.comparison import Comparison, Distribution, Examples, Profile
-from hepjax.training import Config
+from hepjax.training.config import Config
 from hepjax.types import InputError, PRNGKey, Showers
 
 BINS = 50
@@ -24,6 +24,14 @@ CORRELATION_ROWS = 4000
 ABOVE_MEV = 1.0
 EXAMPLES = 5
 FEWEST = 60
+PROFILES = {"row": metrics.row_over_e, "column": metrics.column_over_e}
+
+
+class _Ruler(NamedTuple):
+    """What samples are measured with: histograms of all, and by observable and metric the reference's floors."""
+
+    distributions: Sequence[Distribution]
+    floors: Mapping[str, Mapping[str, metrics.Floor]]
 
 
 def compare(
@@ -49,8 +57,8 @@ def compare(
     first, *rest = (sample[:n] for sample in samples.values())
     views = dict(zip(samples, (first, *rest), strict=True))
     distributions = [_distribution(o, views) for o in metrics.observables(first)]
-    floors = _floors(first, distributions)
-    scores = [_scores(key, first, other, name, distributions, floors, train, config) for name, other in _tail(views)]
+    ruler = _Ruler(distributions, _floors(first, distributions))
+    scores = [_scores(key, first, name, other, ruler, train, config) for name, other in _tail(views)]
     return Comparison(
         samples=tuple(samples),
         metrics=_table(samples, n, scores),
@@ -60,9 +68,6 @@ def compare(
         correlations={name: metrics.cell_correlations(sample) for name, sample in views.items()},
         examples=_examples(views),
     )
-
-
-PROFILES = {"row": metrics.row_over_e, "column": metrics.column_over_e}
 
 
 def observable_edges(observable: metrics.Observable, reference: np.ndarray) -> np.ndarray:
@@ -114,31 +119,29 @@ def _floors(reference: Showers, distributions: Sequence[Distribution]) -> dict[s
             "separation": metrics.separation_floor(values, edges, n, sides),
         }
     cells = metrics.fractions(reference[:CORRELATION_ROWS])
-    differ = lambda i, j: _rms(metrics.correlations(cells[i]) - metrics.correlations(cells[j]))  # noqa: E731
+
+    def differ(rows: np.ndarray, others: np.ndarray) -> float:
+        return _rms(metrics.correlations(cells[rows]) - metrics.correlations(cells[others]))
+
     floors["correlations"] = {"rms": metrics.statistic_floor(differ, n, metrics.halves(len(cells)))}
     return floors
 
 
 def _scores(
-    key: PRNGKey,
-    reference: Showers,
-    other: Showers,
-    name: str,
-    distributions: Sequence[Distribution],
-    floors: Mapping[str, Mapping[str, metrics.Floor]],
-    train: Showers | None,
-    config: Config,
+    key: PRNGKey, reference: Showers, name: str, other: Showers, ruler: _Ruler, train: Showers | None, config: Config
 ) -> dict[str, Any]:
     """Every number about one sample."""
-    rows = zip(metrics.observables(reference), distributions, strict=True)
     difference = metrics.cell_correlations(reference) - metrics.cell_correlations(other)
     scores = _aucs(key, reference, other, config)
-    scores["observables"] = {o.name: _distances(o, d, reference, other, name, floors[o.name]) for o, d in rows}
-    scores["correlations"] = _against("rms", _rms(difference), floors["correlations"]["rms"])
+    scores["observables"] = {
+        o.name: _distances(o, d, reference, name, other, ruler.floors[o.name])
+        for o, d in zip(metrics.observables(reference), ruler.distributions, strict=True)
+    }
+    scores["correlations"] = _against("rms", _rms(difference), ruler.floors["correlations"]["rms"])
     scores["response"] = [_response_row(row) for row in _response(reference, other)]
     if train is not None:
-        views = (metrics.classifier_view(s) for s in (train, reference, other))
-        scores["copies"] = metrics.copy_test(*views)._asdict()
+        train_view, reference_view, other_view = map(metrics.classifier_view, (train, reference, other))
+        scores["copies"] = metrics.copy_test(train_view, reference_view, other_view)._asdict()
     return scores
 
 
@@ -146,8 +149,8 @@ def _aucs(key: PRNGKey, reference: Showers, other: Showers, config: Config) -> d
     """AUC of the classifiers on all cells, and on those above 1 MeV."""
     scores = {}
     for suffix, threshold in (("", 0.0), ("_above_1mev", ABOVE_MEV)):
-        views = (metrics.classifier_view(s, threshold) for s in (reference, other))
-        for classifier, area in two_sample(key, *views, config).items():
+        a, b = (metrics.classifier_view(s, threshold) for s in (reference, other))
+        for classifier, area in two_sample(key, a, b, config).items():
             scores[f"auc_{classifier}{suffix}"] = area.value
             scores[f"auc_{classifier}{suffix}_error"] = area.error
     return scores
@@ -157,8 +160,8 @@ def _distances(
     observable: metrics.Observable,
     distribution: Distribution,
     reference: Showers,
-    other: Showers,
     name: str,
+    other: Showers,
     floors: Mapping[str, metrics.Floor],
 ) -> dict[str, float]:
     a, b = (observable.values(s).ravel() for s in (reference, other))
@@ -175,8 +178,8 @@ def _against(name: str, value: float, floor: metrics.Floor) -> dict[str, float]:
 
 
 def _response(reference: Showers, other: Showers) -> tuple[metrics.ResponseBin, ...]:
-    pairs = ((np.asarray(s.incident_energy), metrics.sum_over_e(s)) for s in (reference, other))
-    return metrics.response_in_bins(*(array for pair in pairs for array in pair))
+    energy, other_energy = (np.asarray(s.incident_energy) for s in (reference, other))
+    return metrics.response_in_bins(energy, metrics.sum_over_e(reference), other_energy, metrics.sum_over_e(other))
 
 
 def _response_row(row: metrics.ResponseBin) -> dict[str, Any]:
@@ -189,7 +192,7 @@ def _rms(matrix: np.ndarray) -> float:
     return float(np.sqrt((np.square(matrix).sum() - np.square(np.diag(matrix)).sum()) / (size * (size - 1))))
 
 
-def _profile(kind: str, profile, views: Mapping[str, Showers]) -> Profile:
+def _profile(kind: str, profile: Callable[[Showers], np.ndarray], views: Mapping[str, Showers]) -> Profile:
     values = {name: profile(sample) for name, sample in views.items()}
     errors = {name: v.std(0, ddof=1) / np.sqrt(len(v)) for name, v in values.items()}
     return Profile(kind, {name: v.mean(0) for name, v in values.items()}, errors)

@@ -11,8 +11,9 @@ import functools
 from collections.abc import Callable, Sequence
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import StandardScaler
@@ -20,25 +21,27 @@ from sklearn.preprocessing import StandardScaler
 from hepjax.classifiers import binary
 from hepjax.metrics import Auc, auc
 from hepjax.nets import mlp
-from hepjax.training import Config, fit
-from hepjax.types import InputError, Labelled, PRNGKey
+from hepjax.training.config import Config
+from hepjax.training.loop import fit
+from hepjax.types import Classifier, InputError, Labelled, PRNGKey
 
 FOLDS = 3
 HIDDEN = (128, 128)
-NETWORK = Config(epochs=60, batch_size=200, patience=10, ema=0.99, validation=0.1)
+# Strong weight decay and a fixed length in place of early stopping: differences of the sum of strongly
+# anticorrelated cells appear late, after the validation loss has begun to rise. On Geant4 against Geant4 with 1 percent
+# more energy in the central cells the AUC is 0.81, early stopping finds 0.51 and scikit-learn's MLPClassifier 0.55.
+NETWORK = Config(epochs=40, batch_size=200, learning_rate=2e-3, weight_decay=5.0, ema=0.99, validation=0.0)
 
 # (number of the fold, rows to train on, their labels, all rows) -> scores of all rows
 Scorer = Callable[[int, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
-def two_sample(
-    key: PRNGKey, reference: Float[np.ndarray, "n d"], generated: Float[np.ndarray, "m d"], config: Config = NETWORK
-) -> dict[str, Auc]:
+def two_sample(key: PRNGKey, reference: np.ndarray, generated: np.ndarray, config: Config = NETWORK) -> dict[str, Auc]:
     """AUC, with error, of a network (`mlp`) and of boosted trees (`trees`) between two samples.
 
-    The first rows of both, as many as the smaller sample has, so that the classes weigh the same. key: of the
-    network's training; folds and trees have fixed seeds. Raises InputError for samples of different width, with values
-    that are not finite, or with fewer than two events a fold.
+    reference: (n, d). generated: (m, d). The first rows of both count, as many as the smaller sample has, so that the
+    classes weigh the same. key: of the network's training; folds and trees have fixed seeds. Raises InputError for
+    samples of different width, with values that are not finite, or with fewer than two events a fold.
     """
     x, label, folds = split_folds(reference, generated)
     scorers = {"mlp": functools.partial(network_scores, key, config=config), "trees": tree_scores}
@@ -46,7 +49,7 @@ def two_sample(
 
 
 def split_folds(
-    reference: Float[np.ndarray, "n d"], generated: Float[np.ndarray, "m d"]
+    reference: np.ndarray, generated: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
     """Both samples at equal size, labels 0 and 1, and three pairs of rows to train on and to score.
 
@@ -67,9 +70,7 @@ def split_folds(
     return x, label, [(train[np.round(keep * (len(train) - 1)).astype(int)], test) for train, test in folds]
 
 
-def fold_auc(
-    scorer: Scorer, x: np.ndarray, label: np.ndarray, folds: Sequence[tuple[np.ndarray, np.ndarray]]
-) -> Auc:
+def fold_auc(scorer: Scorer, x: np.ndarray, label: np.ndarray, folds: Sequence[tuple[np.ndarray, np.ndarray]]) -> Auc:
     """AUC of the scores that every event gets from the fold it did not train."""
     scores = np.empty(len(x))
     for number, (train, test) in enumerate(folds):
@@ -78,23 +79,35 @@ def fold_auc(
 
 
 def network_scores(
-    key: PRNGKey, fold: int, x: np.ndarray, label: np.ndarray, score: np.ndarray, *, config: Config = NETWORK
-) -> np.ndarray:
-    """Log-odds of the rows of `score` by a network trained on standardised `x`, stopped early."""
+    key: PRNGKey,
+    fold: int,
+    x: Float[np.ndarray, "n d"],
+    label: Int[np.ndarray, " n"],
+    score: Float[np.ndarray, "m d"],
+    *,
+    config: Config = NETWORK,
+) -> Float[np.ndarray, " m"]:
+    """Log-odds of the rows of `score` by a network trained on standardised `x`."""
     scale = StandardScaler().fit(x)
     classifier = binary(mlp(x.shape[1], 1, HIDDEN))
-    batch = Labelled(scale.transform(x).astype(np.float32), label.astype(np.float32))
+    batch = Labelled(_scaled(scale, x), jnp.asarray(label, jnp.float32))
     fitted = fit(jax.random.fold_in(key, fold), classifier, batch, config)
-    return np.asarray(_logits(classifier)(fitted.params, scale.transform(score).astype(np.float32)))
+    return np.asarray(_logits(classifier)(fitted.params, _scaled(scale, score)))
 
 
-def tree_scores(fold: int, x: np.ndarray, label: np.ndarray, score: np.ndarray) -> np.ndarray:
+def tree_scores(
+    fold: int, x: Float[np.ndarray, "n d"], label: Int[np.ndarray, " n"], score: Float[np.ndarray, "m d"]
+) -> Float[np.ndarray, " m"]:
     """Probabilities of the rows of `score` by gradient-boosted trees trained on `x`."""
     del fold
     trees = HistGradientBoostingClassifier(max_iter=200, random_state=0).fit(x, label)
     return trees.predict_proba(score)[:, 1]
 
 
+def _scaled(scale: StandardScaler, x: np.ndarray) -> jax.Array:
+    return jnp.asarray(scale.transform(x), jnp.float32)
+
+
 @functools.cache
-def _logits(classifier):
+def _logits(classifier: Classifier) -> Callable[..., jax.Array]:
     return jax.jit(classifier.logits)

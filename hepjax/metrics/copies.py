@@ -31,5 +31,5 @@ def copy_test(
     neighbours = NearestNeighbors(n_neighbors=1).fit(scale.transform(train))
     n = min(len(unseen), len(generated))
     to_train = [neighbours.kneighbors(scale.transform(x[:n]))[0][:, 0] for x in (unseen, generated)]
-    _, p_value = ks_2samp(*to_train)
+    p_value = np.asarray(ks_2samp(*to_train))[1]
     return CopyTest(float(np.median(to_train[0])), float(np.median(to_train[1])), float(p_value))

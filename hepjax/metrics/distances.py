@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Real
 from scipy.spatial.distance import cdist
 
 from hepjax.types import InputError
@@ -21,50 +21,53 @@ ROWS_AT_ONCE = 1024
 
 
 def wasserstein(
-    a: Float[ArrayLike, " n *observables"],
-    b: Float[ArrayLike, " m *observables"],
-    a_weight: Float[ArrayLike, " n"] | None = None,
-    b_weight: Float[ArrayLike, " m"] | None = None,
-) -> Float[ArrayLike, "*observables"]:
+    a: Real[ArrayLike, " n ..."],
+    b: Real[ArrayLike, " m ..."],
+    a_weight: Real[ArrayLike, " _"] | None = None,
+    b_weight: Real[ArrayLike, " _"] | None = None,
+) -> Float[ArrayLike, ...]:
     """Wasserstein-1 distance (earth mover's distance), exact, one for each observable: the integral of |F_a - F_b|.
 
-    In the units of the observable. Weights are normalised to one per sample; they may be negative in part, as some
-    generators make them. Equals `scipy.stats.wasserstein_distance` for positive weights.
+    a: (n, *observables). b: (m, *observables). a_weight: (n,). b_weight: (m,). Returns (*observables), in the
+    observables' units. Weights are normalised to one per sample; they may be negative in part, as some generators make
+    them. Equals `scipy.stats.wasserstein_distance` for positive weights. Raises InputError for shapes that differ.
 
     >>> float(wasserstein(np.array([0.0, 1.0]), np.array([1.0, 2.0])))
     1.0
     """
     xp, gaps, steps = _cdf_steps(a, b, a_weight, b_weight)
-    return xp.sum(xp.abs(steps) * gaps, axis=0)
+    return xp.asarray(xp.sum(xp.abs(steps) * gaps, axis=0))
 
 
 def energy_distance(
-    a: Float[ArrayLike, " n *observables"],
-    b: Float[ArrayLike, " m *observables"],
-    a_weight: Float[ArrayLike, " n"] | None = None,
-    b_weight: Float[ArrayLike, " m"] | None = None,
-) -> Float[ArrayLike, "*observables"]:
+    a: Real[ArrayLike, " n ..."],
+    b: Real[ArrayLike, " m ..."],
+    a_weight: Real[ArrayLike, " _"] | None = None,
+    b_weight: Real[ArrayLike, " _"] | None = None,
+) -> Float[ArrayLike, ...]:
     """One-dimensional energy distance, one for each observable: sqrt(2 int (F_a - F_b)^2), exact.
 
+    Arguments, shapes and errors as for `wasserstein`.
     The square root makes it a metric and is the convention of `scipy.stats.energy_distance`; the square is
     `2 E|a-b| - E|a-a'| - E|b-b'|` (Szekely and Rizzo, J. Stat. Plan. Inference 143 (2013) 1249).
     """
     xp, gaps, steps = _cdf_steps(a, b, a_weight, b_weight)
-    return xp.sqrt(2 * xp.sum(steps**2 * gaps, axis=0))
+    return xp.asarray(xp.sqrt(2 * xp.sum(steps**2 * gaps, axis=0)))
 
 
-def energy_distance_nd(a: Float[np.ndarray, "n d"], b: Float[np.ndarray, "m d"]) -> float:
+def energy_distance_nd(a: np.ndarray, b: np.ndarray) -> float:
     """Energy distance of events in d dimensions: sqrt(2 E|a-b| - E|a-a'| - E|b-b'|) with the Euclidean norm.
 
-    The means run over all pairs, an event with itself too, so that one dimension gives `energy_distance`. The
-    variables must be on one scale: standardise them first. Costs n m d operations, in memory of a few rows.
+    a: (n, d). b: (m, d). The means run over all pairs, an event with itself too, so that one dimension gives
+    `energy_distance`. The variables must be on one scale: standardise them first. Costs n m d operations, in memory of
+    a few rows. Raises InputError for shapes that differ.
     """
     square = 2 * mean_distance(a, b) - mean_distance(a, a) - mean_distance(b, b)
     return float(np.sqrt(max(square, 0.0)))
 
 
-def mean_distance(a: Float[np.ndarray, "n d"], b: Float[np.ndarray, "m d"]) -> float:
-    """Mean Euclidean distance over all pairs of a row of `a` and a row of `b`."""
+def mean_distance(a: np.ndarray, b: np.ndarray) -> float:
+    """Mean Euclidean distance over all pairs of a row of `a` (n, d) and a row of `b` (m, d)."""
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:
         raise InputError(f"distances need (n, d) and (m, d) arrays, got {a.shape} and {b.shape}")
@@ -92,7 +95,7 @@ def _floating(xp: Any, x: ArrayLike) -> Any:
 def _normalised(xp: Any, weight: ArrayLike | None, n: int) -> Any:
     if weight is None:
         return xp.full(n, 1.0 / n)
-    weight = _floating(xp, weight)
-    if weight.shape != (n,):
-        raise InputError(f"weights need shape ({n},), got {weight.shape}")
-    return weight / xp.sum(weight)
+    w = _floating(xp, weight)
+    if w.shape != (n,):
+        raise InputError(f"weights need shape ({n},), got {w.shape}")
+    return w / xp.sum(w)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Real
 
 from hepjax.types import InputError
 
@@ -24,9 +24,9 @@ class Histogram(NamedTuple):
 
 
 def histogram(
-    x: Float[np.ndarray, " *events"],
-    edges: Float[np.ndarray, " b+1"],
-    weight: Float[np.ndarray, " *events"] | None = None,
+    x: Real[np.ndarray, " *events"],
+    edges: Float[np.ndarray, " edges"],
+    weight: Real[np.ndarray, " *events"] | None = None,
     *,
     fold: bool = False,
 ) -> Histogram:
@@ -46,7 +46,7 @@ def histogram(
     return Histogram(edges, counts, variance, float(weight.sum()))
 
 
-def bin_index(x: Float[np.ndarray, " *events"], edges: Float[np.ndarray, " b+1"], *, fold: bool) -> np.ndarray:
+def bin_index(x: Real[np.ndarray, " *events"], edges: Float[np.ndarray, " edges"], *, fold: bool) -> np.ndarray:
     """Bin of each value: 0..b-1, -1 below and b above the edges; with `fold` 0 and b - 1 take those in."""
     x, last = np.asarray(x, np.float64), len(edges) - 2
     bins = np.searchsorted(edges, x, side="right") - 1
@@ -80,7 +80,7 @@ def separation_power(a: Histogram, b: Histogram) -> float:
 def separation(p: Float[np.ndarray, "*batch b"], q: Float[np.ndarray, "*batch b"]) -> Float[np.ndarray, "*batch"]:
     """1/2 sum (p - q)^2 / (p + q) over the last axis, bins empty on both sides giving nothing."""
     total = p + q
-    return 0.5 * np.sum(np.square(p - q) / np.where(total > 0, total, 1.0), axis=-1)
+    return np.asarray(0.5 * np.sum(np.square(p - q) / np.where(total > 0, total, 1.0), axis=-1))
 
 
 def triangular_discriminator(a: Histogram, b: Histogram) -> float:

@@ -78,7 +78,7 @@ def fractions(showers: Showers) -> Float[np.ndarray, "n v"]:
     return _cells(showers) / np.asarray(showers.incident_energy, np.float64)[:, None]
 
 
-def classifier_view(showers: Showers, threshold_mev: float = 0.0) -> Float[np.ndarray, "n v+1"]:
+def classifier_view(showers: Showers, threshold_mev: float = 0.0) -> Float[np.ndarray, "n features"]:
     """What a two-sample classifier sees: cells over E_inc (those under the threshold set to zero), and ln E_inc."""
     energy = np.asarray(showers.incident_energy, np.float64)[:, None]
     cells = _cells(showers)
@@ -98,7 +98,7 @@ def observables(showers: Showers) -> tuple[Observable, ...]:
     rows, columns = grid_shape(showers)
     return (
         Observable("sum_over_e", r"$\Sigma_i E_i\,/\,E_\mathrm{inc}$", sum_over_e),
-        Observable("largest_over_e", r"$\max_i E_i\,/\,E_\mathrm{inc}$", largest_over_e),
+        Observable("largest_over_e", r"$\mathrm{max}_i\,E_i\,/\,E_\mathrm{inc}$", largest_over_e),
         Observable("cells_above_1mev", "Cells above 1 MeV", cells_above, discrete=True),
         Observable("cell_spectrum", r"Cell energy $E_i$ [MeV]", cell_spectrum, log10=True),
         *(_slice("row", r, row_over_e) for r in range(rows)),

@@ -28,7 +28,7 @@ def profile_figure(comparison: Comparison) -> Figure:
     """Mean energy fraction of each row and each column, with ratio panels."""
     with house_style():
         figure = new_figure(10.0, 4.6)
-        for part, profile in zip(figure.subfigures(1, 2), comparison.profiles, strict=True):
+        for part, profile in zip(np.ravel(figure.subfigures(1, 2, squeeze=False)), comparison.profiles, strict=True):
             draw_profile(part, profile)
         return figure
 
@@ -37,7 +37,7 @@ def overview_figure(comparison: Comparison) -> Figure:
     """Four global observables and the two profiles on one page."""
     with house_style():
         figure = new_figure(14.4, 8.8)
-        parts = figure.subfigures(2, 3).ravel()
+        parts = np.ravel(figure.subfigures(2, 3, squeeze=False))
         for part, distribution in zip(parts[:4], comparison.distributions, strict=False):
             draw_distribution(part, distribution, _notes(comparison, distribution.name))
         for part, profile in zip(parts[4:], comparison.profiles, strict=True):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
@@ -53,15 +55,14 @@ def correlation_figure(comparison: Comparison) -> Figure:
     first, *others = comparison.samples
     matrices = comparison.correlations
     with house_style():
-        figure = new_figure(3.9 * len(comparison.samples) + 0.6, 7.6)
+        figure = new_figure(3.9 * len(comparison.samples) + 0.6, 7.8, gap=0.1)
         panels = figure.subplots(2, len(comparison.samples), squeeze=False)
-        for axes, name in zip(panels[0], comparison.samples, strict=True):
-            image = _matrix(axes, matrices[name], 1.0, name)
-        figure.colorbar(image, ax=panels[0], label="Correlation", shrink=0.9, aspect=30)
+        images = [_matrix(axes, matrices[name], 1.0, name) for axes, name in zip(panels[0], matrices, strict=True)]
+        figure.colorbar(images[0], ax=panels[0], label="Correlation", shrink=0.9, aspect=30)
         limit = max(0.05, *(np.quantile(np.abs(matrices[n] - matrices[first]), 0.999) for n in others))
         for axes, name in zip(panels[1, 1:], others, strict=True):
-            image = _matrix(axes, matrices[name] - matrices[first], limit, f"{name} - {first}")
-        figure.colorbar(image, ax=panels[1], label="Difference", shrink=0.9, aspect=30)
+            images.append(_matrix(axes, matrices[name] - matrices[first], limit, f"{name} - {first}"))
+        figure.colorbar(images[-1], ax=panels[1], label="Difference", shrink=0.9, aspect=30)
         panels[1, 0].axis("off")
         return figure
 
@@ -73,32 +74,33 @@ def example_figure(comparison: Comparison) -> Figure:
     top = max(float(e.cells_mev.max()) for e in examples.values())
     norm = LogNorm(LOWEST_CELL_MEV, max(top, 10 * LOWEST_CELL_MEV))
     with house_style():
-        figure = new_figure(2.1 * columns + 1.2, 2.25 * len(examples) + 0.2)
+        figure = new_figure(2.1 * columns + 1.2, 2.25 * len(examples) + 0.2, gap=0.06)
         panels = figure.subplots(len(examples), columns, squeeze=False)
         for row, name in zip(panels, comparison.samples, strict=True):
             row[0].set_ylabel(name, loc="center")
             for axes, energy, cells in zip(row, *examples[name], strict=True):
-                image = _shower(axes, cells, norm)
+                _shower(axes, cells, norm)
                 axes.set_title(f"{energy / 1e3:.1f} GeV", fontsize=10, pad=3)
-        figure.colorbar(image, ax=panels, label="Cell energy [MeV]", aspect=40, extend="min")
+        figure.colorbar(ScalarMappable(norm, "viridis"), ax=panels, label="Cell energy [MeV]", aspect=40, extend="min")
         return figure
 
 
-def history_figure(history: Mapping[str, Sequence[float]], title: str = "") -> Figure:
-    """Training history: each column against the epoch (the column `epoch`, or the row number)."""
+def history_figure(history: Mapping[str, Any], title: str = "") -> Figure:
+    """Training history, column -> (rows,): each against the column `epoch`, or the row number where there is none."""
     columns = {name: np.asarray(values, float) for name, values in history.items()}
-    rows = len(next(iter(columns.values())))
-    epoch = columns.pop("epoch", np.arange(1, rows + 1))
+    columns = {name: values for name, values in columns.items() if np.isfinite(values).any()}
+    epoch = columns.pop("epoch", np.arange(1, 1 + len(next(iter(columns.values())))))
     losses = {name: v for name, v in columns.items() if "loss" in name}
     panels = [losses, *({name: v} for name, v in columns.items() if name not in losses)]
     panels = [panel for panel in panels if panel]
     with house_style():
         figure = new_figure(6.0, 1.0 + 2.2 * len(panels))
-        for axes, panel in zip(figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0], panels, strict=True):
+        rows = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
+        for axes, panel in zip(rows, panels, strict=True):
             for k, (name, values) in enumerate(panel.items()):
                 axes.plot(epoch, values, color=COLOURS[(k + 1) % len(COLOURS)], label=name.replace("_", " "))
             axes.legend(loc="best")
-        axes.set_xlabel("Epoch")
+        rows[-1].set_xlabel("Epoch")
         figure.suptitle(title)
         return figure
 
@@ -114,7 +116,7 @@ def _scorecard_axes(axes: Axes, labels: Sequence[str], reference: str) -> None:
     axes.figure.legend(loc="outside upper center", ncols=4, columnspacing=1.2, handletextpad=0.5)
 
 
-def _response_column(panels: Sequence[Axes], comparison: Comparison, quantity: str) -> None:
+def _response_column(panels: np.ndarray, comparison: Comparison, quantity: str) -> None:
     """Values above, pulls below, for one of `mean` and `width`."""
     top, bottom = panels
     bins = comparison.response[comparison.samples[1]]
@@ -150,10 +152,10 @@ def _matrix(axes: Axes, matrix: np.ndarray, limit: float, title: str):
     return axes.imshow(matrix, cmap="RdBu_r", vmin=-limit, vmax=limit, origin="lower", interpolation="nearest")
 
 
-def _shower(axes: Axes, cells: np.ndarray, norm: LogNorm):
+def _shower(axes: Axes, cells: np.ndarray, norm: LogNorm) -> None:
     """One shower; empty cells are white, those below the scale take its lowest colour."""
     axes.set_xticks([], [])
     axes.set_yticks([], [])
     axes.minorticks_off()
     shown = np.ma.masked_less_equal(cells, 0.0)
-    return axes.imshow(shown, norm=norm, cmap="viridis", origin="lower", interpolation="nearest")
+    axes.imshow(shown, norm=norm, cmap="viridis", origin="lower", interpolation="nearest")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -18,7 +19,7 @@ MARKERS = ("s", "o", "^")
 LINES = ("-", "-", (0, (4, 1.5)))
 FLOOR = "#b7b7b7"
 
-PARAMETERS = {
+PARAMETERS: Any = {
     "font.family": "sans-serif",
     "font.sans-serif": ["TeX Gyre Heros", "Helvetica", "Arial", "DejaVu Sans"],
     "mathtext.fontset": "dejavusans",
@@ -56,9 +57,9 @@ def house_style() -> Iterator[None]:
         yield
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """An empty figure in inches that belongs to no window and to no global state."""
-    figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.03, hspace=0.0))
+def new_figure(width: float, height: float, gap: float = 0.03) -> Figure:
+    """An empty figure that belongs to no window and no global state; sizes and the gap between rows in inches."""
+    figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.06, h_pad=gap, hspace=0.0))
     FigureCanvasAgg(figure)
     return figure
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ def write_report(
     folder: str | os.PathLike[str],
     comparison: Comparison,
     provenance: Mapping[str, str],
-    history: Mapping[str, Sequence[float]] | None = None,
+    history: Mapping[str, Any] | None = None,
     extra: Mapping[str, Any] | None = None,
 ) -> None:
     """Write `metrics.json`, `figures/*.png` and `report.html` to an existing folder.
@@ -49,7 +49,7 @@ def write_json(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def _figures(comparison: Comparison, history) -> dict[str, tuple[str, Any]]:
+def _figures(comparison: Comparison, history: Mapping[str, Any] | None) -> dict[str, tuple[str, Any]]:
     """File name -> caption and figure, in the order of the report."""
     reference = comparison.samples[0]
     figures = {
