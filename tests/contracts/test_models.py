@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 from registry import BRIDGES, MODELS, finite, started, verb
 
+from hepjax.training import checkpoint
+from hepjax.types import State
+
 KEY = jax.random.key(0)
-TOLERANCE = {"rtol": 1e-4, "atol": 1e-5}  # float32; XLA orders the sums of matrices of different shape differently
+# float32: XLA orders the sums of matrices of different shape differently.
+assert_close = functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5)
 N = 6
 
 every_model = pytest.mark.parametrize("case", MODELS, ids=lambda c: c.name)
@@ -33,7 +37,7 @@ def test_the_same_spec_is_the_same_model(case):
 @every_model
 def test_jit_equals_no_jit(case):
     model, act, *arguments = inputs(case)
-    np.testing.assert_allclose(act(KEY, *arguments), verb(case, model)(KEY, *arguments), **TOLERANCE)
+    assert_close(act(KEY, *arguments), verb(case, model)(KEY, *arguments))
 
 
 @every_model
@@ -67,7 +71,7 @@ def test_any_leading_batch_shape(case):
     for shape in [(), (2, 3)]:
         some = [None if a is None else a[: int(np.prod(shape))].reshape(*shape, *a.shape[1:]) for a in (x, cond, rows)]
         expected = flat[: int(np.prod(shape))].reshape(*shape, *flat.shape[1:])
-        np.testing.assert_allclose(act(KEY, params, *some), expected, **TOLERANCE)
+        assert_close(act(KEY, params, *some), expected)
 
 
 @every_model
@@ -75,7 +79,7 @@ def test_vmap_equals_a_loop(case):
     _, act, params, x, cond, rows = inputs(case)
     mapped = jax.vmap(act, (None, None, 0, 0, 0))(KEY, params, x, cond, rows)
     loop = [act(KEY, params, x[i], None if cond is None else cond[i], rows[i]) for i in range(N)]
-    np.testing.assert_allclose(mapped, jnp.stack(loop), **TOLERANCE)
+    assert_close(mapped, jnp.stack(loop))
 
 
 @every_model
@@ -96,12 +100,21 @@ def test_float64_stays_float64(case):
         assert jax.eval_shape(act, KEY, params, x, cond, rows).dtype == jnp.float64
 
 
+@every_model
+def test_saved_and_loaded_parameters_give_identical_numbers(case, tmp_path):
+    _, act, params, *events = inputs(case)
+    checkpoint.save(tmp_path / "model", State(case.name, {}, params))
+    loaded = checkpoint.load(tmp_path / "model", lambda spec: State(spec, {}, params))
+    assert loaded.spec == case.name
+    np.testing.assert_array_equal(act(KEY, loaded.params, *events), act(KEY, params, *events))
+
+
 @every_bridge
 def test_an_event_does_not_depend_on_its_chunk(case):
     model, act, params, x, cond, rows = inputs(case)
     whole = model.transport(KEY, params, x, cond)
     chunks = [act(KEY, params, x[s], cond[s], rows[s]) for s in (slice(0, 3), slice(3, N))]
-    np.testing.assert_allclose(jnp.concatenate(chunks), whole, **TOLERANCE)
+    assert_close(jnp.concatenate(chunks), whole)
 
 
 @every_loss
@@ -109,7 +122,7 @@ def test_loss_jit_equals_no_jit(case):
     model, batch = case.build(), case.batch(KEY, (N,))
     compiled, _ = jax.jit(model.loss)(KEY, started(model), batch)
     assert compiled.shape == ()
-    np.testing.assert_allclose(compiled, model.loss(KEY, started(model), batch)[0], **TOLERANCE)
+    assert_close(compiled, model.loss(KEY, started(model), batch)[0])
 
 
 @every_loss
