@@ -13,10 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jax
-from matplotlib.figure import Figure
 
 from hepjax import data, evaluation, report
-from hepjax.files import atomic_write
 from hepjax.pipelines import squirels
 from hepjax.training import checkpoint, spec
 from hepjax.types import InputError, Showers, State
@@ -60,7 +58,7 @@ def run_squirels(
     for number, bridge in enumerate(state.params._fields, 1):
         rows = [row for row, of in enumerate(history["bridge"]) if of == number]
         columns = {name: [column[row] for row in rows] for name, column in history.items() if name != "bridge"}
-        _write_figure(folder / "figures" / f"history_{bridge}.png", report.history_figure(columns, bridge))
+        report.write_figure(folder / "figures" / f"history_{bridge}.png", report.history_figure(columns, bridge))
     parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params))
     report.write_json(
         folder / "metrics.json", {"seconds_fit": seconds, "parameters": parameters, "provenance": provenance()}
@@ -101,12 +99,6 @@ def provenance() -> dict[str, str]:
         "device": f"{jax.device_count()} x {device.device_kind} ({platform.machine()})",
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }
-
-
-def _write_figure(path: Path, figure: Figure) -> None:
-    path.parent.mkdir(exist_ok=True)
-    with atomic_write(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=120)
 
 
 def read_history(folder: Path) -> dict[str, list[float]]:

@@ -53,3 +53,25 @@ class Config:
     """Training of the shape's bridge; of DSB, of each half-pass."""
     refine_batch: int = 1000
     """Showers refined at a time."""
+
+
+PAPER = Config(
+    method="dsb",
+    coordinates="zscore",
+    net="conv",
+    recalibrate=False,
+    steps=20,
+    response_training=Training(epochs=50, schedule="constant", warmup=0.0),
+    shape_training=Training(epochs=50, schedule="constant", warmup=0.0),
+)
+"""The paper's method and schedule (arXiv:2308.12339): hours on two cores, made for a GPU."""
+
+DSB_CPU = dataclasses.replace(
+    PAPER,
+    net="resnet",
+    width=256,
+    iterations=10,
+    response_training=Training(epochs=4, schedule="constant", warmup=0.0),
+    shape_training=Training(epochs=4, schedule="constant", warmup=0.0),
+)
+"""The paper's method cut to two cores: a residual perceptron, 10 iterations of 4 epochs a half-pass."""

@@ -3,7 +3,7 @@
 from hepjax.report.distributions import distribution_figure, overview_figure, profile_figure
 from hepjax.report.html import render
 from hepjax.report.panels import correlation_figure, example_figure, floor_figure, history_figure, response_figure
-from hepjax.report.write import write_json, write_report
+from hepjax.report.write import write_figure, write_json, write_report
 
 __all__ = [
     "correlation_figure",
@@ -15,6 +15,7 @@ __all__ = [
     "profile_figure",
     "render",
     "response_figure",
+    "write_figure",
     "write_json",
     "write_report",
 ]

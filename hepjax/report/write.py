@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from hepjax.files import atomic_write
 from hepjax.metrics.comparison import Comparison
 from hepjax.report.distributions import distribution_figure, overview_figure, profile_figure
@@ -31,15 +33,24 @@ def write_report(
     history. extra: further entries of metrics.json.
     """
     root = Path(folder)
-    (root / "figures").mkdir(exist_ok=True)
     images = {name: (caption, png(figure)) for name, (caption, figure) in _figures(comparison, history).items()}
     for name, (_, data) in images.items():
-        with atomic_write(root / "figures" / f"{name}.png") as path:
-            path.write_bytes(data)
+        _write_bytes(root / "figures" / f"{name}.png", data)
     page = {caption: data for name, (caption, data) in images.items() if name not in OVERVIEW_OBSERVABLES}
     with atomic_write(root / "report.html") as path:
         path.write_text(render(comparison, page, provenance), encoding="utf-8")
     write_json(root / "metrics.json", {**(extra or {}), **comparison.metrics, "provenance": dict(provenance)})
+
+
+def write_figure(path: str | os.PathLike[str], figure: Figure) -> None:
+    """Write a figure as PNG, whole or not at all, in a folder that is made when missing."""
+    _write_bytes(Path(path), png(figure))
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def write_json(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None:
