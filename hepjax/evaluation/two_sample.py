@@ -28,8 +28,8 @@ from hepjax.types import Classifier, InputError, Labelled, PRNGKey
 FOLDS = 3
 HIDDEN = (128, 128)
 # Strong weight decay and a fixed length in place of early stopping: differences in sums of anticorrelated cells appear
-# late, after the validation loss has begun to rise. With 0.5 percent more energy in the four central cells, 1,500 Geant4
-# showers a side, the AUC is 0.81; with early stopping it is 0.51, and scikit-learn's MLPClassifier has 0.55.
+# late, after the validation loss has begun to rise. With 0.5 percent more energy in the four central cells, 1,500
+# Geant4 showers a side, the AUC is 0.81; with early stopping it is 0.51, and scikit-learn's MLPClassifier has 0.55.
 NETWORK = Config(epochs=40, batch_size=200, learning_rate=2e-3, weight_decay=5.0, ema=0.99, validation=0.0)
 
 # (number of the fold, rows to train on, their labels, all rows) -> scores of all rows
