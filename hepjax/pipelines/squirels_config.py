@@ -7,8 +7,8 @@ from typing import Literal
 
 from hepjax.training.config import Config as Training
 
-RESPONSE = Training(epochs=20, batch_size=8)
-SHAPE = Training(epochs=60, batch_size=4)
+RESPONSE = Training(epochs=20, batch_size=8, checkpoint_every=10)
+SHAPE = Training(epochs=160, batch_size=4, checkpoint_every=10)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Config:
     """Width of the residual perceptron."""
     blocks: int = 3
     """Residual blocks."""
-    steps: int = 8
+    steps: int = 4
     """Steps of the transport; those of matching are Heun's, two net evaluations each."""
     symmetry: Literal["auto", "none"] = "auto"
     """Use the square's rotations and reflections in training where both samples respect them, or never."""
