@@ -18,7 +18,7 @@ MAX_LINES = 400
 BASE = {"types", "files", "losses"}
 FUNCTIONS = {"transforms", "nets", "dynamics"}
 MODELS = {"bridges", "classifiers"}
-ALL = BASE | FUNCTIONS | MODELS | {"training", "metrics", "data", "report", "evaluation", "pipelines", "demo"}
+ROOMS = BASE | FUNCTIONS | MODELS | {"training", "metrics", "data", "report", "evaluation", "pipelines"}
 ALLOWED = {
     "types": set(),
     "files": {"types"},
@@ -31,8 +31,9 @@ ALLOWED = {
     "report": BASE | {"metrics"},
     "evaluation": BASE | {"classifiers", "nets", "transforms", "training", "metrics"},
     "pipelines": BASE | FUNCTIONS | MODELS | {"training", "metrics", "data"},
-    "demo": ALL,
-    "cli": ALL,
+    "commands": ROOMS | {"cli"},  # for the types of the options only
+    "demo": ROOMS | {"commands"},
+    "cli": ROOMS | {"commands", "demo"},
 }
 """A room, and the other rooms that it may import; the root of the package, with its version, is open to all."""
 
@@ -115,13 +116,13 @@ def test_what_is_imported_is_declared():
     names = {n.split(".")[0] for p in FILES for n in imports(p.read_text(), "hepjax", True)}
     third_party = names - set(sys.stdlib_module_names) - {"hepjax", ""}
     distributions = packages_distributions()
-    assert not {name for name in third_party if not declared & set(distributions.get(name, [name]))}
+    assert not {n for n in third_party if not declared & {d.replace("_", "-") for d in distributions.get(n, [n])}}
 
 
 def config_modules() -> list[str]:
-    """The package itself, and its modules of frozen dataclasses that the command line reads."""
-    paths = [p.relative_to(ROOT).with_suffix("") for p in FILES if p.stem == "config"]
-    return ["hepjax", *(".".join(p.parts) for p in paths)]
+    """The package itself, its command line, and the modules of frozen dataclasses that the command line reads."""
+    paths = [p.relative_to(ROOT).with_suffix("") for p in FILES if p.stem.endswith("config")]
+    return ["hepjax", "hepjax.cli", *(".".join(p.parts) for p in paths)]
 
 
 @pytest.mark.parametrize("module", config_modules())
