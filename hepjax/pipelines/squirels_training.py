@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import shutil
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array
 
 from hepjax import bridges, training
+from hepjax.pipelines import ipf
 from hepjax.pipelines import squirels_model as model
-from hepjax.training import checkpoint
-from hepjax.training.history import History, extend
+from hepjax.training.history import History
 from hepjax.types import Coupled, Params, PRNGKey, Showers
 
 
@@ -94,58 +91,14 @@ def _fit_matching(key, spec, which, table, held, folder, resume) -> tuple[Params
 
 
 def _fit_dsb(key, spec, which, table, held, folder, resume) -> tuple[Params, History]:
-    """Iterative proportional fitting, whose half-passes run over the passes of the table in turn.
+    """Iterative proportional fitting, whose half-passes run over the passes of the table in turn."""
+    del held  # the goal of a half-pass moves with the other net: there is no loss to validate
+    coupled = _coupled(spec, which, table)
 
-    The first half-pass, against the reference process, is twice as long as the others (arXiv:2308.12339). A finished
-    half-pass leaves the resume token of the next one in `folder`. The moving goal of a half-pass has no validation.
-    """
-    del held
-    recipe, bridge, coupled = _recipe(spec, which), getattr(model.build(spec), which), _coupled(spec, which, table)
-    total = 2 * spec.config.iterations
-    history: History = {}
-
-    def fit(key, half, transitions, params, number):
-        nonlocal history
-        config = dataclasses.replace(recipe, epochs=2 * recipe.epochs) if number == 0 else recipe
-        place = None if folder is None else folder / f"half_pass_{number}"
-        name = f"{which} {number + 1}/{total}"
-        fitted = training.fit(key, half, transitions, config, params=params, folder=place, resume=resume, name=name)
-        history = extend(history, fitted.history | {"half_pass": np.full(fitted.history["epoch"].shape, number + 1)})
-        return fitted.params
-
-    def ends(number):
-        source, target, cond, _ = jax.tree.map(lambda x: x[number % table.energy.shape[0]], coupled)
+    def ends(half_pass):
+        source, target, cond, _ = jax.tree.map(lambda x: x[half_pass % table.energy.shape[0]], coupled)
         return bridges.Ends(source, cond), bridges.Ends(target, cond)
 
-    with _token(folder, resume, bridge) as (state, history_so_far, keep):
-        history = history_so_far
-        while state.half_pass < total:
-            number = state.half_pass
-            state = bridges.dsb_half_pass(key, fit, bridge, *ends(number), state)
-            keep(state, history)
+    bridge, recipe = getattr(model.build(spec), which), _recipe(spec, which)
+    state, history = ipf.fit(key, bridge, ends, spec.config.iterations, recipe, folder, resume, which)
     return state.forward, history
-
-
-@contextlib.contextmanager
-def _token(folder: Path | None, resume: bool, bridge: bridges.DSB):
-    """The last finished half-pass, its history, and `keep(state, history)` that records another."""
-    if folder is None:
-        yield bridges.IPFState(), {}, lambda state, history: None
-        return
-    # Both nets have the same shapes, and the backward one comes first: before it there is nothing to keep.
-    params = bridge.forward.init(jax.random.key(0))
-    with contextlib.closing(checkpoint.Store(folder / "finished", resume)) as store:
-        found = store.restore({"forward": params, "backward": params})
-        state, history = bridges.IPFState(), {}
-        if found:
-            arrays, notes = found
-            state = bridges.IPFState(notes["half_pass"], arrays["forward"], arrays["backward"])
-            history = {name: np.array(column) for name, column in notes["history"].items()}
-
-        def keep(state, history):
-            forward = params if state.forward is None else state.forward
-            notes = {"half_pass": state.half_pass, "history": {k: v.tolist() for k, v in history.items()}}
-            store.save(state.half_pass, {"forward": forward, "backward": state.backward}, notes)
-            shutil.rmtree(folder / f"half_pass_{state.half_pass - 2}", ignore_errors=True)
-
-        yield state, history, keep
