@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 
 from hepjax.types import Showers
 
-PULL = 1.25
+PULL = 1.5
 
 
 class Ordered(NamedTuple):
@@ -35,7 +35,7 @@ def symmetric(showers: Showers, images: Int[np.ndarray, "o v"]) -> bool:
     """Whether the mean shower looks the same in all orientations, within its statistical error.
 
     The root mean square pull of mean cell fractions between orientations is 1 where the symmetry holds; it counts as
-    broken above 1.25, which for 100 cells is some 3.5 standard deviations away.
+    broken above 1.5, which for 100 cells, some of them correlated, is some five standard deviations away.
     """
     fractions = np.asarray(showers.voxels, np.float64) / np.asarray(showers.incident_energy, np.float64)[:, None]
     mean, error = fractions.mean(0), fractions.std(0) / np.sqrt(len(fractions))
