@@ -86,6 +86,7 @@ def study(
     refined = squirels.refine(jax.random.key(seed), state, fast)
     refined = Showers(refined.incident_energy, np.asarray(refined.voxels), refined.geometry)
     if options.models is not None:
+        options.models.mkdir(parents=True, exist_ok=True)
         squirels.save(options.models / name, state)
         data.showers.write(options.models / f"{name}.hdf5", refined)
     row = judge(samples, refined, "refined", figures=options.out / "squirels" / name if seed == 0 else None)
