@@ -2,6 +2,7 @@
 
 import pkgutil
 
+import jax
 import numpy as np
 import pytest
 from jaxtyping import install_import_hook
@@ -11,6 +12,15 @@ import hepjax
 # Not the records of `types`: JAX rebuilds a pytree with whatever leaves a transformation has, shapes and None too.
 CHECKED = [f"hepjax.{m.name}" for m in pkgutil.iter_modules(hepjax.__path__) if m.name != "types"]
 install_import_hook(CHECKED, "beartype.beartype")
+
+
+@pytest.fixture(scope="module")
+def fast_compilation():
+    """Compile fast rather than well, for modules that run many tiny programs once each."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.fixture

@@ -66,7 +66,8 @@ def gaussianize(nodes: int = 16, knots: int = 65, *, point_mass: bool = False) -
 
     point_mass: coordinates come from `dequantize`. With p0 the probability of a zero given the condition,
     F = p0 (1 + x) below zero and p0 + (1 - p0) F_positive(ln x) above; the transform is invertible on both sides.
-    Beyond the outermost knots, where the sample has about two events, the quantile function goes on linearly.
+    Beyond the outermost knots, where the sample has about two events, the quantile function goes on linearly, with its
+    average slope: an outlier gets a large score, not an absurd one, and so in return.
 
     fit takes data (n, d), cond (n, 1) and weights, and needs as many events as nodes; every node sees the events
     between its neighbours, weighted linearly. forward and inverse take any leading shape.
@@ -86,7 +87,9 @@ def gaussianize(nodes: int = 16, knots: int = 65, *, point_mass: bool = False) -
         mass = np.einsum("en,ed->nd", closeness, seen)
         # Half an event on either side keeps both probabilities inside (0, 1).
         zero = 1 - (mass + 0.5) / (closeness.sum(0)[:, None] + 1.0) if point_mass else np.zeros_like(mass)
-        table = np.stack([_quantiles(values, seen * w[:, None], seen * weight[:, None], levels) for w in closeness.T])
+        unseen = np.where(seen, np.log(np.where(seen, data, 1.0)), 0.0).min() if point_mass else 0.0
+        pooled = seen * weight[:, None]
+        table = np.stack([_quantiles(values, seen * w[:, None], pooled, levels, unseen) for w in closeness.T])
         return Quantiles(*(jnp.asarray(a, float) for a in (places, zero, trend, table, score)))
 
     def forward(constants, x, cond):
@@ -94,11 +97,10 @@ def gaussianize(nodes: int = 16, knots: int = 65, *, point_mass: bool = False) -
         value = jnp.log(jnp.where(x > 0, x, 1)) if point_mass else x
         log_slope = -value if point_mass else 0.0
         value = value - _powers(cond[..., 0] - constants.nodes[0]) @ constants.trend
-        cell = _bisect(constants.table, low, share, value)
-        start, width = _segment(constants.table, low, share, cell)
+        segment = _segment(constants.table, low, share, _bisect(constants.table, low, share, value))
         step = 2 * constants.score / (knots - 1)
-        score = -constants.score + step * (cell + (value - start) / width)
-        log_det = jnp.log(step / width) + log_slope
+        score = -constants.score + step * (segment.knot + (value - segment.value) / segment.width)
+        log_det = jnp.log(step / segment.width) + log_slope
         if point_mass:
             score, log_det = _mix(score, log_det, x, _between(constants.zero, low, share))
         return score, log_det.sum(-1)
@@ -111,10 +113,10 @@ def gaussianize(nodes: int = 16, knots: int = 65, *, point_mass: bool = False) -
             score, log_det = _unmix(y, zero)
         step = 2 * constants.score / (knots - 1)
         place = (score + constants.score) / step
-        cell = jnp.clip(jnp.floor(place).astype(int), 0, knots - 2)
-        start, width = _segment(constants.table, low, share, cell)
-        value = start + (place - cell) * width + _powers(cond[..., 0] - constants.nodes[0]) @ constants.trend
-        log_det = log_det + jnp.log(width / step)
+        segment = _segment(constants.table, low, share, jnp.clip(jnp.floor(place), -1, knots - 1).astype(int))
+        value = segment.value + (place - segment.knot) * segment.width
+        value = value + _powers(cond[..., 0] - constants.nodes[0]) @ constants.trend
+        log_det = log_det + jnp.log(segment.width / step)
         if zero is None:
             return value, log_det.sum(-1)
         empty = _is_empty(y, zero)
@@ -126,9 +128,9 @@ def gaussianize(nodes: int = 16, knots: int = 65, *, point_mass: bool = False) -
 
 
 def _hats(given: np.ndarray, nodes: np.ndarray) -> np.ndarray:
-    """Linear interpolation weights (events, nodes)."""
+    """Linear interpolation weights (events, nodes); nodes coincide where many events do, and then share theirs."""
     identity = np.eye(len(nodes))
-    return np.stack([np.interp(given, nodes, row) for row in identity], axis=1)
+    return np.stack([np.interp(given, nodes, row) for row in identity], axis=1) @ (nodes[:, None] == nodes)
 
 
 def _powers(x):
@@ -143,29 +145,34 @@ def _parabolas(x: np.ndarray, values: np.ndarray, weight: np.ndarray) -> np.ndar
     return np.linalg.solve(gram, np.einsum("ni,nd->di", powers, weight * values)[..., None])[..., 0].T
 
 
-def _quantiles(values: np.ndarray, weight: np.ndarray, pooled: np.ndarray, levels: np.ndarray) -> np.ndarray:
-    """Weighted quantiles of every column, (d, k), strictly rising; columns never seen hold zeros (of ln x: 1 MeV)."""
+def _quantiles(
+    values: np.ndarray, weight: np.ndarray, pooled: np.ndarray, levels: np.ndarray, unseen: float
+) -> np.ndarray:
+    """Weighted quantiles of every column, (d, k), strictly rising; columns never seen hold the value `unseen`."""
     rows = []
     for column, own, every in zip(values.T, weight.T, pooled.T, strict=True):
         w = own if np.count_nonzero(own) >= FEWEST else every
         used = w > 0
         if not used.any():
-            rows.append(np.zeros_like(levels))
+            rows.append(np.full_like(levels, unseen))
             continue
         order = np.argsort(column[used])
         level = np.cumsum(w[used][order])
         level = (level - 0.5 * w[used][order]) / level[-1]
         rows.append(np.interp(levels, level, column[used][order]))
     table = np.stack(rows)
-    # Ties would make segments of no width: every step is at least a small share of the column's spread.
-    least = 1e-4 * np.maximum(np.ptp(table, axis=-1, keepdims=True), 1e-3) / len(levels)
+    # Ties would make segments of no width: every step is at least a small share of the column's spread, and some
+    # float32 roundings of its values.
+    spread, size = np.ptp(table, axis=-1, keepdims=True), np.abs(table).max(axis=-1, keepdims=True)
+    least = np.maximum(1e-4 * np.maximum(spread, 1e-3) / len(levels), 1e-6 * size)
     return np.maximum.accumulate(table, axis=-1) + least * np.arange(len(levels))
 
 
 def _locate(nodes: Array, given: Array) -> tuple[Array, Array]:
     """Index of the node below, and the share of the way to the next one; outside, the end nodes hold."""
     low = jnp.clip(jnp.searchsorted(nodes, given, side="right") - 1, 0, nodes.shape[0] - 2)
-    share = (given - nodes[low]) / (nodes[low + 1] - nodes[low])
+    gap = nodes[low + 1] - nodes[low]
+    share = (given - nodes[low]) / jnp.where(gap > 0, gap, 1)
     return low, jnp.clip(share, 0, 1)
 
 
@@ -182,24 +189,37 @@ def _quantile(table: Array, low: Array, share: Array, k: Array) -> Array:
     return (1 - share) * table[low, column, k] + share * table[low + 1, column, k]
 
 
-def _segment(table: Array, low: Array, share: Array, cell: Array) -> tuple[Array, Array]:
-    """Start and width of the segment above quantile number `cell`."""
-    start = _quantile(table, low, share, cell)
-    return start, _quantile(table, low, share, cell + 1) - start
+class _Segment(NamedTuple):
+    """A straight piece of a quantile function: it starts at `value` at number `knot` and rises by `width` a knot."""
+
+    knot: Array
+    value: Array
+    width: Array
+
+
+def _segment(table: Array, low: Array, share: Array, cell: Array) -> _Segment:
+    """The piece above knot number `cell`; -1 is the tail below the first knot, the last knot's is the upper tail."""
+    last = table.shape[-1] - 1
+    knot = jnp.clip(cell, 0, last)
+    value = _quantile(table, low, share, knot)
+    inner = _quantile(table, low, share, jnp.minimum(knot + 1, last)) - value
+    ends = [_quantile(table, low, share, jnp.full(cell.shape, k)) for k in (0, last)]
+    tail = (cell < 0) | (cell == last)
+    return _Segment(knot, value, jnp.where(tail, (ends[1] - ends[0]) / last, inner))
 
 
 def _bisect(table: Array, low: Array, share: Array, value: Array) -> Array:
-    """The segment that holds each value, the outermost ones for values beyond."""
-    last = table.shape[-1] - 1
+    """Number of the last knot at or below each value, -1 where there is none."""
+    knots = table.shape[-1]
 
     def halve(_, bounds):
         left, right = bounds
-        middle = (left + right) // 2
+        middle = jnp.clip((left + right) // 2, 0, knots - 1)
         above = _quantile(table, low, share, middle) <= value
         return jnp.where(above, middle, left), jnp.where(above, right, middle)
 
-    start = jnp.zeros(value.shape, int), jnp.full(value.shape, last)
-    return jax.lax.fori_loop(0, math.ceil(math.log2(last)), halve, start)[0]
+    start = jnp.full(value.shape, -1), jnp.full(value.shape, knots)
+    return jax.lax.fori_loop(0, math.ceil(math.log2(knots + 1)), halve, start)[0]
 
 
 def _log_normal(z: Array) -> Array:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hepjax import bridges, classifiers, nets
+from hepjax import bridges, classifiers, nets, transforms
 from hepjax.types import Classifier, Coupled, Labelled, Net
 
 DIM, COND, IMAGE = 4, 2, (3, 4)
@@ -88,9 +88,17 @@ CLASSIFIERS = [
     Case("multiclass", lambda: classifiers.multiclass(nets.mlp(DIM, 3, (8,), dim_cond=COND)), labelled(3)),
 ]
 
-# One line a transform: Case("logit", lambda: transforms.logit(), cond=0, domain=jax.nn.sigmoid).
-TRANSFORMS: list[Case] = []
 
+def spread_zeros(x: jax.Array) -> jax.Array:
+    """Positive values and dequantised zeros, from normal draws."""
+    return jnp.where(x > 0, x, -jnp.exp(x))
+
+
+TRANSFORMS = [
+    Case("standardize", lambda: transforms.standardize(), cond=0),
+    Case("gaussianize", lambda: transforms.gaussianize(2, 5), cond=1),
+    Case("gaussianize-point-mass", lambda: transforms.gaussianize(2, 5, point_mass=True), cond=1, domain=spread_zeros),
+]
 
 MODELS = NETS + BRIDGES + CLASSIFIERS
 
