@@ -93,7 +93,7 @@ def quantile(voxels: int, core: tuple[int, ...], nodes: int) -> Coordinates:
 
     def decode(constants, incident_energy, response, shape):
         given = log_energy(incident_energy)
-        total = smooth.inverse(constants.response, response, given)[0]
+        total = jnp.maximum(smooth.inverse(constants.response, response, given)[0], LEAST_SHARE)
         faint = transforms.quantize(mixed.inverse(constants.cells, shape[..., : len(outside)], given)[0])
         ratios = smooth.inverse(constants.ratios, shape[..., len(outside) :], given)[0]
         spent = faint.sum(-1, keepdims=True)
@@ -130,7 +130,7 @@ def zscore(voxels: int, threshold_mev: float) -> Coordinates:
         return scale.forward(constants.response, response)[0], scale.forward(constants.cells, shape)[0]
 
     def decode(constants, incident_energy, response, shape):
-        total = scale.inverse(constants.response, response)[0] * incident_energy[..., None]
+        total = jnp.maximum(scale.inverse(constants.response, response)[0], LEAST_SHARE) * incident_energy[..., None]
         cells = total * jnp.maximum(scale.inverse(constants.cells, shape)[0], 0)
         cells = jnp.where(cells < threshold_mev, 0, cells)
         return cells * total / jnp.maximum(cells.sum(-1, keepdims=True), LEAST_MEV)

@@ -22,7 +22,8 @@ from scipy.special import ndtri as numpy_ndtri
 from hepjax.types import Transform
 
 FEWEST = 20  # a node that sees fewer positive values than this uses those of all nodes
-TINY = 1e-7  # smallest probability that float32 scores distinguish
+TINY = 1e-7  # smallest step from zero of a uniform float32
+LEAST = 1e-30  # smallest probability that has a score
 
 
 class Quantiles(NamedTuple):
@@ -228,7 +229,7 @@ def _log_normal(z: Array) -> Array:
 
 def _score(lower: Array, upper: Array) -> Array:
     """Phi^-1 of a probability given with its complement, accurate in both tails."""
-    return jnp.where(lower < 0.5, ndtri(jnp.clip(lower, TINY, 0.6)), -ndtri(jnp.clip(upper, TINY, 0.6)))
+    return jnp.where(lower < 0.5, ndtri(jnp.clip(lower, LEAST, 0.6)), -ndtri(jnp.clip(upper, LEAST, 0.6)))
 
 
 def _mix(score: Array, log_det: Array, x: Array, zero: Array) -> tuple[Array, Array]:
