@@ -11,7 +11,7 @@ that a change of the machine's load meets all of them; a ratio is that of the me
     squirels  flow matching with the default net of SQuIRELS' shape (width 384, 3 blocks), batch 256
     sampling  100 posterior steps of the first bridge for 10,000 events
 
-What to expect: some 10 times as many steps of `sbunfold` a second as eager PyTorch, where the overhead of calls decides;
+What to expect: some 10 times as many steps of `sbunfold` a second as eager PyTorch, where calls cost more than sums;
 twice as many of `squirels`, where matrix products do; sampling 1.3 times as fast. `torch.compile` changes little at
 these sizes. Results with hardware, versions and date: `experiments/benchmarks/results/bridge_training.json`.
 """
