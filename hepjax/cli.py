@@ -126,15 +126,16 @@ Command = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `hepjax …`; returns the exit code: 0, or 2 for bad input."""
+    """Run `hepjax …`; returns the exit code: 0, 2 for bad input, or 1 where training left the finite numbers."""
     command = tyro.cli(Command, prog="hepjax", args=arguments, config=(FlagCreatePairsOff,))
-    from hepjax.types import InputError  # after the help, which needs no jax
+    from hepjax.training import TrainingError  # after the help, which needs no jax
+    from hepjax.types import InputError
 
     try:
         command.run()
-    except InputError as error:
+    except (InputError, TrainingError) as error:
         print(f"hepjax: {error}", file=sys.stderr)
-        return 2
+        return 2 if isinstance(error, InputError) else 1
     return 0
 
 

@@ -27,7 +27,8 @@ CONFIG, CHECKPOINT, PROGRESS, HISTORY = "config.json", "checkpoint", "progress",
 
 def fit_squirels(options: cli.SquirelsFit) -> None:
     """`hepjax squirels fit`: a run folder with config.json, metrics.json, history.csv, figures/ and checkpoint/."""
-    fast, full = data.showers.read(options.fast), data.showers.read(options.full)
+    full = data.showers.read(options.full)
+    fast = data.showers.read(options.fast, geometry=full.geometry)
     asked = {"seed": options.seed, "fast": options.fast, "full": options.full, "config": spec.encode(options.config)}
     with data.output.claim(options.out, overwrite=options.overwrite, resume=options.resume) as folder:
         run_squirels(folder, fast, full, options.config, options.seed, asked)
@@ -45,6 +46,7 @@ def run_squirels(
         changed = ", ".join(name for name in asked if before.get(name) != asked[name])
         raise InputError(f"{folder / CONFIG}: resume expects the options of the stopped run, other: {changed}")
     if (folder / CHECKPOINT).exists():
+        shutil.rmtree(folder / PROGRESS, ignore_errors=True)
         return squirels.load(folder / CHECKPOINT), 0.0
     report.write_json(folder / CONFIG, asked)
     started = time.perf_counter()
@@ -72,6 +74,8 @@ def refine_squirels(options: cli.SquirelsRefine) -> None:
     """`hepjax squirels refine`: an HDF5 file of refined showers at the incident energies of the fast ones."""
     if options.out.exists() and not options.overwrite:
         raise InputError(f"{options.out}: output file exists, expected a new name or the option overwrite")
+    if not options.out.absolute().parent.is_dir():
+        raise InputError(f"{options.out}: no such folder, expected one that exists")
     state = squirels.load(options.model / CHECKPOINT)
     fast = data.showers.read(options.fast, geometry=state.spec.geometry)
     refined = squirels.refine(jax.random.key(options.seed), state, fast)
@@ -82,10 +86,14 @@ def refine_squirels(options: cli.SquirelsRefine) -> None:
 def compare(options: cli.Compare) -> None:
     """`hepjax compare`: metrics.json, figures/ and report.html."""
     named = {"reference": options.reference, "generated": options.generated, "baseline": options.baseline}
-    samples = {name: data.showers.read(address) for name, address in named.items() if address}
-    train = data.showers.read(options.train) if options.train else None
+    reference = data.showers.read(options.reference)
+
+    def read(address):
+        return data.showers.read(address, geometry=reference.geometry) if address else None
+
+    generated, baseline, train = map(read, (options.generated, options.baseline, options.train))
     with data.output.claim(options.out, overwrite=options.overwrite) as folder:
-        comparison = evaluation.compare(jax.random.key(options.seed), *samples.values(), train=train)
+        comparison = evaluation.compare(jax.random.key(options.seed), reference, generated, baseline, train=train)
         addresses = {name: address for name, address in named.items() if address}
         report.write_report(folder, comparison, addresses | provenance())
 

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hepjax import transforms
+from hepjax import data, transforms
 from hepjax.pipelines import coordinates, pairing
 from hepjax.pipelines import squirels_model as model
 from hepjax.pipelines import squirels_training as bridge_training
@@ -42,10 +42,12 @@ def fit(
     """Train both bridges on two unpaired samples of the same geometry and energies.
 
     folder: where checkpoints and `history.csv` go; with resume, a fit that was killed continues there
-    and ends with the same parameters. Returns a `State` for `refine` and `save`. Raises InputError for samples of
-    different geometries, of fewer than 100 showers, or without common energies.
+    and ends with the same parameters. Returns a `State` for `refine` and `save`. Raises InputError for options out of
+    range, and for samples that are not physical, of different geometries, of fewer than 100 showers, or without
+    common energies.
     """
-    _check(fast, full)
+    _check_options(config)
+    _check_samples(fast, full)
     key_rows, key_train, key_held, key_response, key_shape, key_marginals = jax.random.split(key, 6)
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key_rows)))
     fast, fast_held = _hold_out(rng, fast, config.validation)
@@ -69,7 +71,7 @@ def fit(
     if folder is not None:
         _write_history(Path(folder) / "history.csv", [history for _, history in fitted])
     params = model.Bridges(response, shape)
-    if config.recalibrate:
+    if spec.recalibrated:
         constants = model.recalibrate(key_marginals, spec, constants, params, _flat(sides[0]))
     return State(spec, constants, params)
 
@@ -94,16 +96,39 @@ def save(path: str | os.PathLike[str], state: State) -> None:
 
 
 def load(path: str | os.PathLike[str]) -> State:
-    """Read a fitted state. Raises InputError where there is none, or a damaged one."""
-    return checkpoint.load(path, _untrained)
+    """Read a fitted state. Raises InputError where there is none, or a damaged one, or that of another model."""
+
+    def untrained(spec):
+        if not isinstance(spec, model.Spec):
+            raise InputError(f"{path}: holds another model, expected one of SQuIRELS")
+        return _untrained(spec)
+
+    return checkpoint.load(path, untrained)
 
 
-def _check(fast: Showers, full: Showers) -> None:
+def _check_options(config: Config) -> None:
+    if config.net == "conv" and config.coordinates != "zscore":
+        raise InputError(f"config: net conv with coordinates {config.coordinates}, expected zscore ones, or net resnet")
+    for name in ("response_width", "width", "blocks", "steps", "group", "iterations", "refine_batch"):
+        if getattr(config, name) < 1:
+            raise InputError(f"config: {name} is {getattr(config, name)}, expected at least 1")
+    if config.nodes < 2:
+        raise InputError(f"config: nodes is {config.nodes}, expected at least 2")
+    if not 0 <= config.validation < 1:
+        raise InputError(f"config: validation is {config.validation}, expected at least 0 and less than 1")
+    if not (config.gamma > 0 and config.threshold_mev >= 0):
+        raise InputError("config: expected gamma above zero, and threshold_mev zero or above")
+
+
+def _check_samples(fast: Showers, full: Showers) -> None:
     if fast.geometry != full.geometry:
         raise InputError(f"fast showers of geometry {fast.geometry.name}, expected the full ones' {full.geometry.name}")
     for name, showers in (("fast", fast), ("full", full)):
+        data.showers.check(showers, name)
         if len(showers) < FEWEST:
             raise InputError(f"{len(showers)} {name} showers, a fit needs at least {FEWEST}")
+        if not np.any(showers.voxels):
+            raise InputError(f"{name} showers without any energy, expected some above zero")
     ranges = [(s.incident_energy.min(), s.incident_energy.max()) for s in (fast, full)]
     if max(low for low, _ in ranges) >= min(high for _, high in ranges):
         (a, b), (c, d) = ranges
@@ -172,6 +197,8 @@ def _untrained(spec: model.Spec) -> State:
     showers = Showers(energy, np.ones((len(energy), spec.geometry.voxels)), spec.geometry)
     constants = _preprocess(key, spec, showers, showers)
     params = model.Bridges(*(jax.jit(bridge.init)(key) for bridge in model.forward(spec)))
-    if spec.config.recalibrate:
-        constants = model.recalibrate(key, spec, constants, params, _flat(showers))
+    if spec.recalibrated:
+        given, dims = coordinates.log_energy(jnp.asarray(energy)), (1, model.shower_coordinates(spec).dim)
+        marginals = (model.scores(spec).fit(np.zeros((len(energy), dim)), given) for dim in dims)
+        constants = constants._replace(marginals=model.Bridges(*marginals))
     return State(spec, constants, params)

@@ -29,6 +29,11 @@ class Spec:
     core: tuple[int, ...]
     nodes: int
 
+    @property
+    def recalibrated(self) -> bool:
+        """Whether marginals are made exact after training; z-scored cells have no normal ones to restore."""
+        return self.config.recalibrate and self.config.coordinates == "quantile"
+
 
 class Bridges(NamedTuple):
     """One thing for each of the two bridges: a model, its parameters, its data."""
@@ -41,7 +46,7 @@ class Preprocessing(NamedTuple):
     """Fitted constants.
 
     fast, full: of each sample's coordinates. energy: mean and width of the log energy. marginals: of `recalibrate`,
-    None before both bridges are trained, or without `config.recalibrate`.
+    None before both bridges are trained, or where the spec is not `recalibrated`.
     """
 
     fast: Constants
@@ -99,7 +104,7 @@ def shape_condition(spec: Spec, energy: Array, full: Array, fast: Array) -> Arra
 def carrier(spec: Spec, which: str) -> Callable[..., Array]:
     """The transport of one bridge: (key, constants, params, x (..., d), cond (..., c), energy (...,) MeV, row).
 
-    With `config.recalibrate` each coordinate's law given the energy, which training leaves a little off, is made
+    Where the spec is `recalibrated` each coordinate's law given the energy, which training leaves a little off, is made
     the standard normal one that decoding expects; what the bridge learned of correlations stays.
     """
     bridge = getattr(forward(spec), which)
@@ -144,26 +149,41 @@ def refiner(spec: Spec) -> Callable[..., Array]:
     return refine
 
 
+@functools.cache
+def encoder(spec: Spec) -> Callable[..., Bridges]:
+    """The jitted (keys, constants of a sample, showers) -> its response and shape."""
+    coords = shower_coordinates(spec)
+
+    @jax.jit
+    def encode(keys, constants, showers):
+        return Bridges(*coords.encode(keys, constants, showers))
+
+    return encode
+
+
+@functools.cache
+def _carried(spec: Spec, which: str) -> Callable[..., Array]:
+    """The jitted transport of a sample: (key, constants, params, x (n, d), cond (n, c), incident_energy (n,))."""
+    carry = carrier(spec, which)
+
+    @jax.jit
+    def carried(key, constants, params, *events):
+        rows = jnp.arange(len(events[0]))
+        one = lambda event: carry(key, constants, params, *event)  # noqa: E731
+        return jax.lax.map(one, (*events, rows), batch_size=spec.config.refine_batch)
+
+    return carried
+
+
 def recalibrate(key: PRNGKey, spec: Spec, constants: Preprocessing, params: Bridges, fast: Showers) -> Preprocessing:
     """Constants with the marginals of both bridges, as the fast showers of training leave them."""
-    energy, given = standard_energy(constants, fast.incident_energy), coordinates.log_energy(fast.incident_energy)
-    rows = jnp.arange(len(fast))
-    key_zeros, *keys = jax.random.split(key, 3)
-
-    def marginal(key, which, x, cond):
-        carry = carrier(spec, which)
-
-        @jax.jit
-        def carried(x, cond):
-            one = lambda event: carry(key, constants, params, *event)  # noqa: E731
-            return jax.lax.map(one, (x, cond, fast.incident_energy, rows), batch_size=spec.config.refine_batch)
-
-        y = carried(x, cond)
-        fitted = scores(spec).fit(y, given)
-        return fitted, jax.jit(scores(spec).forward)(fitted, y, given)[0]
-
-    zeros = dynamics.event_keys(key_zeros, rows.shape)
-    response, shape = jax.jit(shower_coordinates(spec).encode)(zeros, constants.fast, fast)
-    of_response, refined = marginal(keys[0], "response", response, energy)
-    of_shape, _ = marginal(keys[1], "shape", shape, shape_condition(spec, energy, refined, response))
-    return constants._replace(marginals=Bridges(of_response, of_shape))
+    incident = fast.incident_energy
+    energy, given = standard_energy(constants, incident), coordinates.log_energy(incident)
+    key_zeros, key_response, key_shape = jax.random.split(key, 3)
+    coords = encoder(spec)(dynamics.event_keys(key_zeros, incident.shape), constants.fast, fast)
+    response = _carried(spec, "response")(key_response, constants, params, coords.response, energy, incident)
+    of_response = scores(spec).fit(response, given)
+    refined, _ = jax.jit(scores(spec).forward)(of_response, response, given)
+    cond = shape_condition(spec, energy, refined, coords.response)
+    shape = _carried(spec, "shape")(key_shape, constants, params, coords.shape, cond, incident)
+    return constants._replace(marginals=Bridges(of_response, scores(spec).fit(shape, given)))

@@ -30,14 +30,11 @@ class Table(NamedTuple):
 
 def encode(key: PRNGKey, spec: model.Spec, constants: model.Preprocessing, fast: Showers, full: Showers) -> Table:
     """The table of two samples of leading shape (passes, n), zeros spread at random."""
-    coords = model.shower_coordinates(spec)
-    key_fast, key_full = jax.random.split(key)
 
-    @jax.jit
     def encoded(key, constants, showers):
-        keys = jax.random.split(key, showers.incident_energy.shape)
-        return model.Bridges(*coords.encode(keys, constants, showers))
+        return model.encoder(spec)(jax.random.split(key, showers.incident_energy.shape), constants, showers)
 
+    key_fast, key_full = jax.random.split(key)
     energy = model.standard_energy(constants, jnp.asarray(full.incident_energy))
     return Table(encoded(key_fast, constants.fast, fast), encoded(key_full, constants.full, full), energy)
 
