@@ -161,7 +161,7 @@ def _quantiles(
         level = np.cumsum(w[used][order])
         level = (level - 0.5 * w[used][order]) / level[-1]
         rows.append(np.interp(levels, level, column[used][order]))
-    table = np.stack(rows)
+    table = np.reshape(rows, (len(rows), len(levels)))
     # Ties would make segments of no width: every step is at least a small share of the column's spread, and some
     # float32 roundings of its values.
     spread, size = np.ptp(table, axis=-1, keepdims=True), np.abs(table).max(axis=-1, keepdims=True)
