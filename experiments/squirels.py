@@ -136,7 +136,7 @@ def milliseconds(state: Any, fast: Showers, repeats: int = 7) -> dict[str, float
     times = []
     for _ in range(repeats + 1):
         started = time.perf_counter()
-        squirels.refine(jax.random.key(0), state, fast).voxels.block_until_ready()
+        jax.block_until_ready(squirels.refine(jax.random.key(0), state, fast).voxels)
         times.append(1e3 * (time.perf_counter() - started) / len(fast))
     return {"median": statistics.median(times[1:]), "spread": statistics.stdev(times[1:]), "batch": len(fast)}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime
+import functools
 import json
 import platform
 import shutil
@@ -88,10 +89,9 @@ def compare(options: cli.Compare) -> None:
     named = {"reference": options.reference, "generated": options.generated, "baseline": options.baseline}
     reference = data.showers.read(options.reference)
 
-    def read(address):
-        return data.showers.read(address, geometry=reference.geometry) if address else None
-
-    generated, baseline, train = map(read, (options.generated, options.baseline, options.train))
+    read = functools.partial(data.showers.read, geometry=reference.geometry)
+    generated = read(options.generated)
+    baseline, train = (read(address) if address else None for address in (options.baseline, options.train))
     with data.output.claim(options.out, overwrite=options.overwrite) as folder:
         comparison = evaluation.compare(jax.random.key(options.seed), reference, generated, baseline, train=train)
         addresses = {name: address for name, address in named.items() if address}

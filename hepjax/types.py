@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 from jaxtyping import Array, Float, Key
 
+AnyArray = jax.Array | np.ndarray
 Params = Any
 Constants = Any
 Metrics = Mapping[str, Array]
@@ -121,13 +123,13 @@ class Geometry:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Showers:
-    """Calorimeter showers.
+    """Calorimeter showers, of JAX or numpy arrays.
 
     incident_energy: (...,) MeV. voxels: (..., geometry.voxels) MeV. geometry: static.
     """
 
-    incident_energy: Float[Array, "*batch"]
-    voxels: Float[Array, "*batch v"]
+    incident_energy: Float[AnyArray, "*batch"]
+    voxels: Float[AnyArray, "*batch v"]
     geometry: Geometry = dataclasses.field(metadata={"static": True})
 
     def __len__(self) -> int:

@@ -72,7 +72,8 @@ def _finished(
 
     with contextlib.closing(checkpoint.Store(folder / "finished", resume)) as store:
         found = store.restore(shapes)
-        yield *(_restored(*found) if found else (bridges.IPFState(), {})), keep
+        state, history = _restored(*found) if found else (bridges.IPFState(), {})
+        yield state, history, keep
 
 
 def _restored(arrays, notes) -> tuple[bridges.IPFState, History]:

@@ -14,7 +14,7 @@ from jaxtyping import Array
 from hepjax import bridges, dynamics, nets, transforms
 from hepjax.pipelines import coordinates
 from hepjax.pipelines.squirels_config import Config
-from hepjax.types import Constants, Geometry, PRNGKey, Showers, Transform
+from hepjax.types import AnyArray, Constants, Geometry, PRNGKey, Showers, Transform
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +90,7 @@ def forward(spec: Spec) -> Bridges:
     return Bridges(*(model.forward if spec.config.method == "dsb" else model for model in build(spec)))
 
 
-def standard_energy(constants: Preprocessing, incident_energy: Array) -> Array:
+def standard_energy(constants: Preprocessing, incident_energy: AnyArray) -> Array:
     """Standardised log energy (..., 1), the first condition of both bridges. incident_energy: (...,) MeV."""
     return transforms.standardize().forward(constants.energy, coordinates.log_energy(incident_energy))[0]
 

@@ -1,0 +1,16 @@
+from . import checkpoint, config
+from .config import Config
+from .history import History, TrainingError, extend, write_history
+from .loop import Fitted, fit
+
+__all__ = [
+    "Config",
+    "Fitted",
+    "History",
+    "TrainingError",
+    "checkpoint",
+    "config",
+    "extend",
+    "fit",
+    "write_history",
+]
