@@ -16,7 +16,7 @@ import scipy.linalg
 from jaxtyping import Array, Float
 
 from hepjax import transforms
-from hepjax.types import Constants, Showers
+from hepjax.types import AnyArray, Constants, Showers
 
 CORE_SHARE = 0.05
 LEAST_SHARE = 1e-3
@@ -46,7 +46,7 @@ class Fitted(NamedTuple):
     ratios: Constants
 
 
-def log_energy(incident_energy: Float[Array, "*batch"]) -> Float[Array, "*batch 1"]:
+def log_energy(incident_energy: Float[AnyArray, "*batch"]) -> Float[Array, "*batch 1"]:
     """ln of the incident energy in MeV, as a condition."""
     return jnp.log(incident_energy)[..., None]
 
@@ -66,8 +66,9 @@ def quantile(voxels: int, core: tuple[int, ...], nodes: int) -> Coordinates:
     core's k cells share what those leave of the total; k - 1 orthonormal contrasts of their logarithms say how. So the
     total is exact by construction, and rounding it never moves a faint cell.
     """
-    inside = np.array(core)
-    outside = np.setdiff1d(np.arange(voxels), inside)
+    # int32: JAX 0.10 fails on indices of int64 when jax.enable_x64 comes and goes within a process.
+    inside = np.array(core, np.int32)
+    outside = np.setdiff1d(np.arange(voxels, dtype=np.int32), inside)
     basis = _contrasts(len(core))
     smooth = transforms.gaussianize(nodes)
     mixed = transforms.gaussianize(nodes, point_mass=True)

@@ -168,12 +168,10 @@ def _preprocess(key: PRNGKey, spec: model.Spec, fast: Showers, full: Showers) ->
     coords = model.shower_coordinates(spec)
 
     def constants(showers):
-        flat = Showers(
-            showers.incident_energy.reshape(-1), showers.voxels.reshape(-1, spec.geometry.voxels), spec.geometry
-        )
-        return coords.fit(jax.random.split(key, flat.incident_energy.shape), flat)
+        return coords.fit(jax.random.split(key, showers.incident_energy.shape), showers)
 
-    energy = transforms.standardize().fit(coordinates.log_energy(full.incident_energy.reshape(-1)))
+    fast, full = _flat(fast), _flat(full)
+    energy = transforms.standardize().fit(coordinates.log_energy(full.incident_energy))
     return model.Preprocessing(constants(fast), constants(full), energy)
 
 

@@ -229,14 +229,16 @@ def _log_normal(z: Array) -> Array:
 
 def _score(lower: Array, upper: Array) -> Array:
     """Phi^-1 of a probability given with its complement, accurate in both tails."""
-    return jnp.where(lower < 0.5, ndtri(jnp.clip(lower, LEAST, 0.6)), -ndtri(jnp.clip(upper, LEAST, 0.6)))
+    below = lower < upper
+    z = ndtri(jnp.clip(jnp.where(below, lower, upper), LEAST, 0.6))
+    return jnp.where(below, z, -z)
 
 
 def _mix(score: Array, log_det: Array, x: Array, zero: Array) -> tuple[Array, Array]:
     """Scores of positive values squeezed above the point mass, and those of the zeros below it."""
-    above = _score(zero + (1 - zero) * ndtr(score), (1 - zero) * ndtr(-score))
-    under = _score(zero * (1 + x), 1 - zero * (1 + x))
-    z = jnp.where(x > 0, above, under)
+    lower = jnp.where(x > 0, zero + (1 - zero) * ndtr(score), zero * (1 + x))
+    upper = jnp.where(x > 0, (1 - zero) * ndtr(-score), (1 - zero) - zero * x)
+    z = _score(lower, upper)
     log_above = log_det + jnp.log1p(-zero) + _log_normal(score) - _log_normal(z)
     return z, jnp.where(x > 0, log_above, jnp.log(zero) - _log_normal(z))
 
