@@ -1,6 +1,8 @@
 """Shared by all tests: shapes and types of hepjax are checked at run time, and small samples to work on."""
 
 import pkgutil
+import sys
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -8,6 +10,8 @@ import pytest
 from jaxtyping import install_import_hook
 
 import hepjax
+
+sys.path.insert(0, str(Path(__file__).parent))  # for the helpers beside this file
 
 # Not the records of `types`: JAX rebuilds a pytree with whatever leaves a transformation has, shapes and None too.
 CHECKED = [f"hepjax.{m.name}" for m in pkgutil.iter_modules(hepjax.__path__) if m.name != "types"]

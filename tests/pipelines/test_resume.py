@@ -1,0 +1,70 @@
+"""A fit that is killed, within a bridge or between two, and resumed: the very numbers of an unbroken one."""
+
+import dataclasses
+
+import jax
+import pytest
+from toys import TINY, TINY_DSB, same_numbers
+
+from hepjax.pipelines import squirels
+from hepjax.training import checkpoint
+from hepjax.types import InputError
+
+pytestmark = pytest.mark.usefixtures("fast_compilation")
+
+KEY = jax.random.key(0)
+ONE_EPOCH = dataclasses.replace(TINY_DSB.shape_training, epochs=1)
+
+
+class Killed(BaseException):
+    """Passes through every handler of exceptions, as the end of a process does."""
+
+
+def fit_until_killed(monkeypatch, saves, *args, **kwargs):
+    """A fit that dies after some checkpoints: whether it finished."""
+    left, save = [saves], checkpoint.Store.save
+
+    def last(store, *args):
+        save(store, *args)
+        left[0] -= 1
+        if not left[0]:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint.Store, "save", last)
+        try:
+            squirels.fit(*args, **kwargs)
+        except Killed:
+            return False
+    return True
+
+
+# Checkpoints of matching: after both epochs of the response, then of the shape. Of DSB: after 2, 1, 1 and 1 epochs and
+# each finished half-pass, for either bridge; three at a time end within half-passes, between them and between bridges.
+@pytest.mark.parametrize(
+    "config, saves, kills",
+    [
+        (TINY, 1, 4),
+        (dataclasses.replace(TINY_DSB, response_training=ONE_EPOCH, shape_training=ONE_EPOCH), 3, 6),
+    ],
+    ids=["matching", "dsb"],
+)
+def test_a_killed_fit_resumes_to_identical_parameters(samples, tmp_path, monkeypatch, config, saves, kills):
+    args = (KEY, *samples[:2], config)
+    died = 0
+    while not fit_until_killed(monkeypatch, saves, *args, folder=tmp_path / "killed", resume=bool(died)):
+        died += 1
+    assert died == kills
+    unbroken = squirels.fit(*args, folder=tmp_path / "unbroken")
+    assert same_numbers(squirels.fit(*args, folder=tmp_path / "killed", resume=True), unbroken)
+    histories = [(tmp_path / name / "history.csv").read_text() for name in ("killed", "unbroken")]
+    assert histories[0] == histories[1]
+    assert same_numbers(squirels.fit(*args), unbroken)
+
+
+def test_a_folder_in_use_or_of_another_fit_is_refused(samples, tmp_path):
+    squirels.fit(KEY, *samples[:2], TINY, folder=tmp_path)
+    with pytest.raises(InputError, match="response: holds the checkpoint of a fit; expected resume"):
+        squirels.fit(KEY, *samples[:2], TINY, folder=tmp_path)
+    with pytest.raises(InputError, match="response: holds a response with another key"):
+        squirels.fit(jax.random.key(1), *samples[:2], TINY, folder=tmp_path, resume=True)
