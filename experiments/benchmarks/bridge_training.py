@@ -2,16 +2,17 @@
 
     .venv/bin/python experiments/benchmarks/bridge_training.py
 
-Needs the extra `bench`, and a C++ compiler for `torch.compile`; some two minutes on 2 cores. Before anything is
-timed, parameters are copied over: the nets must agree on every output, and both losses on the mean. The data lie in
-memory as arrays or tensors, without a loader; both frameworks have the same number of threads. Repeats take turns, so
-that a change of the machine's load meets all of them; a ratio is that of the medians.
+Needs the extra `bench`, and a C++ compiler for `torch.compile`; some two minutes on 2 cores that are otherwise idle.
+Before anything is timed, parameters are copied over: the nets must agree on every output, and the losses on the mean;
+after it, the trained losses must agree. The data lie in memory as arrays or tensors, without a loader. hepjax has all
+cores that are open to the process, PyTorch all or one, whichever a trial finds faster (for small nets it is one, and
+`taskset -c 0` gives both no more). Repeats take turns, so that a change of load meets all; ratios are of the medians.
 
     sbunfold  I2SB as in SBUnfold (arXiv:2308.12351): 13,830 parameters, batch 128
     squirels  flow matching with the default net of SQuIRELS' shape (width 384, 3 blocks), batch 256
     sampling  100 posterior steps of the first bridge for 10,000 events
 
-What to expect: some 10 times as many steps of `sbunfold` a second as eager PyTorch, where calls cost more than sums;
+What to expect: some 8 times as many steps of `sbunfold` a second as eager PyTorch, where calls cost more than sums;
 twice as many of `squirels`, where matrix products do; sampling 1.3 times as fast. `torch.compile` changes little at
 these sizes. Results with hardware, versions and date: `experiments/benchmarks/results/bridge_training.json`.
 """
@@ -75,7 +76,7 @@ class Case(NamedTuple):
 def main(options: Options) -> None:
     """Check that both frameworks compute the same, time them, write and print the results."""
     jax.config.update("jax_platforms", "cpu")
-    machine = use_all_threads()
+    load = os.getloadavg()[0]
     sbunfold = sbunfold_case()
     results: dict[str, Any] = {
         "training_steps_per_second": {
@@ -83,17 +84,10 @@ def main(options: Options) -> None:
             "squirels": time_training("squirels", squirels_case(), options.repeats),
         },
         "sampled_events_per_second": time_sampling(sbunfold, options.repeats),
-        "provenance": commands.provenance() | {"torch": torch.__version__} | machine,
+        "provenance": commands.provenance() | {"torch": torch.__version__, "cpu": cpu_model(), "load_before": load},
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)
     report.write_json(options.out, results)
-
-
-def use_all_threads() -> dict[str, Any]:
-    """Give PyTorch the processors that JAX uses, those open to this process; returns what the timings depend on."""
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    torch.set_num_threads(threads)
-    return {"cpu": cpu_model(), "threads": threads, "load_before": os.getloadavg()[0]}
 
 
 def time_training(name: str, case: Case, repeats: int) -> dict[str, Any]:
@@ -116,7 +110,7 @@ def time_sampling(case: Case, repeats: int) -> dict[str, Any]:
 def sbunfold_case() -> Case:
     """The bridge, net and batch of SBUnfold, on smeared normal observables."""
     net = nets.sbunfold()
-    config = dataclasses.replace(RECIPE, epochs=4, epochs_per_call=4, batch_size=128)
+    config = dataclasses.replace(RECIPE, epochs=2, epochs_per_call=2, batch_size=128)
     data = smeared(64_000, 6, 0)
     return Case(
         bridges.i2sb(net, schedule=SCHEDULE),
@@ -222,18 +216,38 @@ def measure(contestants: Contestants, amount: int, repeats: int) -> dict[str, An
 
     The first turn, which compiles, stands apart; there, all must return nearly the same number.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    cores = set_torch_threads(contestants["torch_eager"])
+    spent: dict[str, list[float]] = {name: [] for name in contestants}
     for turn in range(repeats + 1):
         values = []
         for name, run in contestants.items():
-            started = time.perf_counter()
-            values.append(run())
-            seconds[name].append(time.perf_counter() - started)
+            seconds, value = timed(run)
+            values.append(value)
+            spent[name].append(seconds)
         if turn == 0:
             np.testing.assert_allclose(values, values[0], rtol=TOLERANCE)
-    table = {name: summary([amount / s for s in spent[1:]], spent[0]) for name, spent in seconds.items()}
+    table = {name: summary([amount / s for s in seconds[1:]], seconds[0]) for name, seconds in spent.items()}
     hepjax = table["hepjax"]["median"]
-    return table | {"ratio": {name: hepjax / row["median"] for name, row in table.items() if name != "hepjax"}}
+    ratio = {name: hepjax / row["median"] for name, row in table.items() if name != "hepjax"}
+    return {"threads": {"hepjax": cores, "torch": torch.get_num_threads()}, **table, "ratio": ratio}
+
+
+def set_torch_threads(eager: Callable[[], float]) -> int:
+    """Give PyTorch one thread or one for each open core, whichever is faster; returns the number of open cores."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    trials = {}
+    for threads in (1, cores):
+        torch.set_num_threads(threads)
+        trials[threads] = min(timed(eager)[0] for _ in range(2))
+    torch.set_num_threads(min(trials, key=trials.__getitem__))
+    return cores
+
+
+def timed(run: Callable[[], float]) -> tuple[float, float]:
+    """Seconds of a run, and what it returns."""
+    started = time.perf_counter()
+    value = run()
+    return time.perf_counter() - started, value
 
 
 def summary(rates: list[float], seconds_first: float) -> dict[str, float]:
