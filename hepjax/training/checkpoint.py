@@ -14,6 +14,7 @@ import logging
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from hepjax.types import InputError, State
 
 CONFIG = "config.json"
 ARRAYS = "arrays"
+SPARE_BYTES = 1 << 18  # what orbax writes beside the arrays
 
 # Orbax reports every file it touches; its errors reach us as exceptions.
 logging.getLogger("absl").addFilter(lambda record: "orbax" not in record.pathname)
@@ -52,8 +54,10 @@ def save(path: str | os.PathLike[str], state: State) -> None:
         with _one_line(f"{path}: cannot write the checkpoint"):
             temporary.mkdir()
             (temporary / CONFIG).write_text(config + "\n")
+            arrays = _host({"constants": state.constants, "params": state.params})
+            _require_space(temporary, arrays)
             with ocp.StandardCheckpointer() as checkpointer:
-                checkpointer.save(temporary / ARRAYS, _host({"constants": state.constants, "params": state.params}))
+                checkpointer.save(temporary / ARRAYS, arrays)
             _replace(temporary, target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -106,11 +110,12 @@ class Store:
 
     def save(self, epoch: int, arrays: Any, notes: Mapping[str, Any]) -> None:
         """Begin to write a checkpoint; the arrays are copied first, so that the caller may donate them."""
+        arrays = _host(arrays)
         args = ocp.args.Composite(
-            arrays=ocp.args.StandardSave(_host(arrays)),
-            notes=ocp.args.JsonSave({**notes, "versions": versions()}),
+            arrays=ocp.args.StandardSave(arrays), notes=ocp.args.JsonSave({**notes, "versions": versions()})
         )
         with self._writing():
+            _require_space(self.folder, arrays)
             self._manager.save(epoch, args=args, force=True)
 
     def restore(self, like: Any) -> tuple[Any, dict[str, Any]] | None:
@@ -136,6 +141,12 @@ class Store:
 def versions() -> dict[str, str]:
     """Versions of hepjax and jax, to be kept beside results."""
     return {package: importlib.metadata.version(package) for package in ("hepjax", "jax")}
+
+
+def _require_space(folder: Path, arrays: Any) -> None:
+    """Raise OSError when the disk cannot take the arrays: orbax would print a traceback for each of its writers."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(sum(leaf.nbytes for leaf in jax.tree.leaves(arrays)) + SPARE_BYTES))
 
 
 def _host(tree: Any) -> Any:
