@@ -7,8 +7,8 @@ every number is measured on the test groups, against `full/test`. Rows that stan
 that a stopped study goes on; `--only matching_0` runs one of them.
 
 Recorded on 2026-11-22 on one core of an AMD EPYC (AVX-512), the other one busy: 8 minutes of fit a seed for either
-method, an hour in all. A run should score: AUC of matching 0.50 (network) and 0.51 (trees), of DSB cut to two cores 0.81 and
-0.94, GFlash 0.993 and 0.9998. Everything is in `experiments/results/squirels.json`, quoted in the README.
+method, an hour in all. A run should score: AUC of matching 0.50 (network) and 0.51 (trees), of DSB cut to two cores
+0.81 and 0.94, GFlash 0.993 and 0.9998. Everything is in `experiments/results/squirels.json`, quoted in the README.
 """
 
 from __future__ import annotations
