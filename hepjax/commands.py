@@ -6,6 +6,7 @@ import csv
 import datetime
 import functools
 import json
+import os
 import platform
 import shutil
 import time
@@ -104,7 +105,7 @@ def provenance() -> dict[str, str]:
     return {
         **checkpoint.versions(),
         "python": platform.python_version(),
-        "device": f"{jax.device_count()} x {device.device_kind} ({platform.machine()})",
+        "device": f"{jax.device_count()} x {device.device_kind} ({platform.machine()}, {os.cpu_count()} cores)",
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }
 
