@@ -12,8 +12,8 @@ cores that are open to the process, PyTorch all or one, whichever a trial finds 
     squirels  flow matching with the default net of SQuIRELS' shape (width 384, 3 blocks), batch 256
     sampling  100 posterior steps of the first bridge for 10,000 events
 
-What to expect: some 8 times as many steps of `sbunfold` a second as eager PyTorch, where calls cost more than sums;
-twice as many of `squirels`, where matrix products do; sampling 1.3 times as fast. `torch.compile` changes little at
+What to expect: some 5 times as many steps of `sbunfold` a second as eager PyTorch, where calls cost more than sums;
+twice as many of `squirels`, where matrix products do; sampling 1.1 times as fast. `torch.compile` changes little at
 these sizes. Results with hardware, versions and date: `experiments/benchmarks/results/bridge_training.json`.
 """
 
@@ -110,7 +110,7 @@ def time_sampling(case: Case, repeats: int) -> dict[str, Any]:
 def sbunfold_case() -> Case:
     """The bridge, net and batch of SBUnfold, on smeared normal observables."""
     net = nets.sbunfold()
-    config = dataclasses.replace(RECIPE, epochs=2, epochs_per_call=2, batch_size=128)
+    config = dataclasses.replace(RECIPE, epochs=4, epochs_per_call=4, batch_size=128)
     data = smeared(64_000, 6, 0)
     return Case(
         bridges.i2sb(net, schedule=SCHEDULE),
