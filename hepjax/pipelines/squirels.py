@@ -19,7 +19,7 @@ from hepjax.pipelines import coordinates, pairing
 from hepjax.pipelines import squirels_model as model
 from hepjax.pipelines import squirels_training as bridge_training
 from hepjax.pipelines.squirels_config import Config
-from hepjax.training import checkpoint
+from hepjax.training import checkpoint, plan
 from hepjax.training.history import History, extend, write_history
 from hepjax.types import InputError, PRNGKey, Showers, State
 
@@ -118,6 +118,8 @@ def _check_options(config: Config) -> None:
         raise InputError(f"config: validation is {config.validation}, expected at least 0 and less than 1")
     if not (config.gamma > 0 and config.threshold_mev >= 0):
         raise InputError("config: expected gamma above zero, and threshold_mev zero or above")
+    for recipe in (config.response_training, config.shape_training):
+        plan.check(recipe)
 
 
 def _check_samples(fast: Showers, full: Showers) -> None:
