@@ -55,7 +55,7 @@ def run(out: Path, seed: int = 0) -> Comparison:
         inputs = {"sample": str(data.samples.squirels().path.name)}
         report.write_report(folder, comparison, inputs | commands.provenance(), commands.read_history(folder), extra)
     say.print(_summary(comparison))
-    say.print(f"Report: {Path(out) / 'report.html'}")
+    say.print(f"Report: {Path(out) / 'report.html'}", soft_wrap=True, markup=False)
     return comparison
 
 
