@@ -9,6 +9,7 @@ import mplhep
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import MaxNLocator
 
 from hepjax.metrics.comparison import Comparison, Distribution, Profile
 from hepjax.report.style import COLOURS, LINES, MARKERS, brief, house_style, new_figure
@@ -58,6 +59,8 @@ def draw_distribution(figure: Figure | SubFigure, distribution: Distribution, no
     _finish(top, bottom, edges, content, distribution.label, _ordinate(distribution))
     if distribution.log10:
         _log_scale(top, content)
+    else:
+        top.xaxis.set_major_locator(MaxNLocator(5))
     _legend(top)
 
 
