@@ -12,9 +12,15 @@ cores that are open to the process, PyTorch all or one, whichever a trial finds 
     squirels  flow matching with the default net of SQuIRELS' shape (width 384, 3 blocks), batch 256
     sampling  100 posterior steps of the first bridge for 10,000 events
 
-What to expect: some 5 times as many steps of `sbunfold` a second as eager PyTorch, where calls cost more than sums;
-twice as many of `squirels`, where matrix products do; sampling 1.1 times as fast. `torch.compile` changes little at
-these sizes. Results with hardware, versions and date: `experiments/benchmarks/results/bridge_training.json`.
+XLA's threads cost a net as small as the first one more than they give. With `NPROC=1` in the environment XLA keeps to
+one, as the trial leaves PyTorch one:
+
+    NPROC=1 .venv/bin/python experiments/benchmarks/bridge_training.py \\
+        --out experiments/benchmarks/results/bridge_training_one_thread.json
+
+What to expect against eager PyTorch, on two cores of an AMD EPYC of which another job had part: 4.6 times the steps of
+`sbunfold` a second, 6.1 with one thread; 1.4 and 2.0 of `squirels`; sampling 1.0 and 1.1. `torch.compile` changes
+little at these sizes. Results with versions and date: `experiments/benchmarks/results/`.
 """
 
 # pyright: reportMissingImports=false
@@ -229,7 +235,8 @@ def measure(contestants: Contestants, amount: int, repeats: int) -> dict[str, An
     table = {name: summary([amount / s for s in seconds[1:]], seconds[0]) for name, seconds in spent.items()}
     hepjax = table["hepjax"]["median"]
     ratio = {name: hepjax / row["median"] for name, row in table.items() if name != "hepjax"}
-    return {"threads": {"hepjax": cores, "torch": torch.get_num_threads()}, **table, "ratio": ratio}
+    threads = {"hepjax": int(os.environ.get("NPROC", cores)), "torch": torch.get_num_threads()}
+    return {"threads": threads, **table, "ratio": ratio}
 
 
 def set_torch_threads(eager: Callable[[], float]) -> int:
