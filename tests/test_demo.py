@@ -1,4 +1,4 @@
-"""The demo on a handful of the embedded showers: its files, its numbers, and a second run in the same folder."""
+"""The demo on a handful of the embedded showers: its files, its numbers, and the folders it replaces."""
 
 import dataclasses
 import json
@@ -22,6 +22,8 @@ def small(monkeypatch):
 
 def test_the_demo_leaves_its_results_and_replaces_its_own(small, tmp_path, capsys):
     out = tmp_path / "runs" / "demo"
+    with data.output.claim(out) as older:
+        (older / "stale.txt").write_text("of an older demo")
     demo.run(out)
     assert {p.name for p in tmp_path.joinpath("runs").iterdir()} == {"demo"}
     files = {"config.json", "metrics.json", "history.csv", "report.html", "refined.hdf5", "figures", "checkpoint"}
@@ -32,14 +34,8 @@ def test_the_demo_leaves_its_results_and_replaces_its_own(small, tmp_path, capsy
     assert metrics["seconds_fit"] > 0 and metrics["ms_per_shower"] > 0
     printed = capsys.readouterr().out
     assert "AUC" in printed and "report.html" in printed
-
-    (out / "stale.txt").write_text("of the first run")
-    first = data.showers.read(data.Address(out / "refined.hdf5"))
-    assert physical(first) and len(first) == 128
-    demo.run(out)
-    again = data.showers.read(data.Address(out / "refined.hdf5"))
-    assert (again.voxels == first.voxels).all()
-    assert {p.name for p in out.iterdir()} == files | {".hepjax"}
+    refined = data.showers.read(data.Address(out / "refined.hdf5"))
+    assert physical(refined) and len(refined) == 128
 
 
 def test_a_folder_of_somebody_else_stays(small, tmp_path):

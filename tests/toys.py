@@ -26,8 +26,8 @@ TINY_DSB = dataclasses.replace(
     method="dsb",
     coordinates="zscore",
     iterations=2,
-    response_training=dataclasses.replace(SHORT, batch_size=64),
-    shape_training=dataclasses.replace(SHORT, batch_size=64),
+    response_training=dataclasses.replace(SHORT, epochs=1, batch_size=64),
+    shape_training=dataclasses.replace(SHORT, epochs=1, batch_size=64),
 )
 
 

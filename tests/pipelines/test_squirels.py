@@ -59,13 +59,13 @@ def test_a_second_fit_gives_the_same_numbers(fitted, samples):
     assert same_numbers(squirels.fit(KEY, *samples[:2], TINY), fitted("matching"))
 
 
-@BOTH
-def test_the_size_of_the_pieces_does_not_matter(fitted, samples, method):
-    """128 showers in pieces of 64, and of 100 with a rest."""
+@pytest.mark.parametrize("method, size", [("matching", 128), ("dsb", 100)])
+def test_the_size_of_the_pieces_does_not_matter(fitted, samples, method, size):
+    """128 showers in two halves, and in one piece, or in one with a rest."""
     state = fitted(method)
-    spec = dataclasses.replace(state.spec, config=dataclasses.replace(state.spec.config, refine_batch=100))
-    halves, pieces = (squirels.refine(KEY, s, samples[2]).voxels for s in (state, state._replace(spec=spec)))
-    np.testing.assert_allclose(halves, pieces, rtol=1e-3, atol=1.0)
+    spec = dataclasses.replace(state.spec, config=dataclasses.replace(state.spec.config, refine_batch=size))
+    halves, other = (squirels.refine(KEY, s, samples[2]).voxels for s in (state, state._replace(spec=spec)))
+    np.testing.assert_allclose(halves, other, rtol=1e-3, atol=1.0)
 
 
 @BOTH
