@@ -37,6 +37,14 @@ def test_help_tells_every_option(capsys):
         assert option in text
 
 
+def test_a_command_in_a_process_of_its_own(tmp_path):
+    words = ["compare", "--reference", "none.hdf5:full/test", "--generated", "none.hdf5", "--out", "out"]
+    done = subprocess.run([sys.executable, "-m", "hepjax.cli", *words], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2 and not done.stdout
+    assert done.stderr == "hepjax: none.hdf5: no such file, expected an HDF5 file\n"
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("words", [["compare"], ["no-such-command"], [*COMPARE, "--seed", "one"]], ids=" ".join)
 def test_words_that_are_no_command_end_with_2(words, capsys):
     with pytest.raises(SystemExit) as end:

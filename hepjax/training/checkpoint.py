@@ -14,7 +14,6 @@ import logging
 import os
 import secrets
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -32,9 +31,8 @@ CONFIG = "config.json"
 ARRAYS = "arrays"
 SPARE_BYTES = 1 << 18  # what orbax writes beside the arrays
 
-# Orbax reports every file it touches; its errors reach us as exceptions, and a second one through asyncio too.
+# Orbax reports every file it touches; its errors reach us as exceptions.
 logging.getLogger("absl").addFilter(lambda record: "orbax" not in record.pathname)
-logging.getLogger("asyncio").addFilter(lambda record: "TensorStore" not in record.getMessage())
 
 
 def save(path: str | os.PathLike[str], state: State) -> None:
@@ -183,24 +181,10 @@ def _replace(temporary: Path, target: Path) -> None:
 @contextlib.contextmanager
 def _one_line(message: str) -> Iterator[None]:
     """Turn whatever orbax and the file system raise into one line."""
-    _silence_stragglers()
     try:
         yield
     except Exception as error:
         raise InputError(f"{message} ({_first_line(error)})") from error
-
-
-@functools.cache
-def _silence_stragglers() -> None:
-    """Where one of orbax's readers or writers fails, the others tell at length that nobody waits for them any more."""
-    hook = sys.unraisablehook
-
-    def quieter(unraisable):
-        told = str(unraisable.exc_value)
-        if "Event loop is closed" not in told and "TensorStore" not in told:
-            hook(unraisable)
-
-    sys.unraisablehook = quieter
 
 
 def _first_line(error: BaseException) -> str:

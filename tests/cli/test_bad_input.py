@@ -3,8 +3,6 @@
 import errno
 import os
 import shutil
-import subprocess
-import sys
 
 import h5py
 import numpy as np
@@ -184,17 +182,6 @@ def test_a_model_that_is_missing_or_damaged(damage, expected, refused, files, tm
     shutil.copytree(files / "run", tmp_path / "model")
     damage(tmp_path / "model")
     refused(expected, *refine(files, tmp_path / "out.hdf5", model=tmp_path / "model"))
-
-
-def test_a_damaged_model_in_a_process_of_its_own(files, tmp_path):
-    """Where the readers of all arrays fail at once, some in the background, standard error has one line still."""
-    shutil.copytree(files / "run", tmp_path / "model")
-    _cut(tmp_path / "model" / "checkpoint" / "arrays" / "ocdbt.process_0" / "d")
-    words = map(str, refine(files, "out.hdf5", model="model"))
-    done = subprocess.run([sys.executable, "-m", "hepjax.cli", *words], capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 2 and not done.stdout
-    assert done.stderr.startswith("hepjax: model/checkpoint/arrays: damaged") and done.stderr.count("\n") == 1
-    assert not (tmp_path / "out.hdf5").exists()
 
 
 def _cut(arrays):
