@@ -18,6 +18,7 @@ import jax
 
 from hepjax import data, evaluation, report
 from hepjax.pipelines import squirels
+from hepjax.pipelines.squirels_model import Bridges
 from hepjax.training import checkpoint, spec
 from hepjax.types import InputError, Showers, State
 
@@ -58,11 +59,8 @@ def run_squirels(
     jax.block_until_ready(state.params)
     seconds = time.perf_counter() - started
     shutil.copyfile(folder / PROGRESS / HISTORY, folder / HISTORY)
-    history = read_history(folder)
-    for number, bridge in enumerate(state.params._fields, 1):
-        rows = [row for row, of in enumerate(history["bridge"]) if of == number]
-        columns = {name: [column[row] for row in rows] for name, column in history.items() if name != "bridge"}
-        report.write_figure(folder / "figures" / f"history_{bridge}.png", report.history_figure(columns, bridge))
+    for bridge, history in read_histories(folder).items():
+        report.write_figure(folder / "figures" / f"history_{bridge}.png", report.history_figure(history, bridge))
     parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params))
     report.write_json(
         folder / "metrics.json", {"seconds_fit": seconds, "parameters": parameters, "provenance": provenance()}
@@ -110,8 +108,12 @@ def provenance() -> dict[str, str]:
     }
 
 
-def read_history(folder: Path) -> dict[str, list[float]]:
-    """The columns of a run folder's history.csv."""
+def read_histories(folder: Path) -> dict[str, dict[str, list[float]]]:
+    """The columns of a run folder's history.csv, of each of the two bridges by its name."""
     with open(folder / HISTORY, newline="") as file:
-        rows = list(csv.DictReader(file))
-    return {name: [float(row[name]) for row in rows] for name in rows[0]}
+        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    names = [name for name in rows[0] if name != "bridge"]
+    return {
+        bridge: {name: [row[name] for row in rows if row["bridge"] == number] for name in names}
+        for number, bridge in enumerate(Bridges._fields, 1)
+    }

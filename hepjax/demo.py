@@ -53,7 +53,8 @@ def run(out: Path, seed: int = 0) -> Comparison:
             "auc_refined": after["auc_mlp"],
         }
         inputs = {"sample": str(data.samples.squirels().path.name)}
-        report.write_report(folder, comparison, inputs | commands.provenance(), commands.read_history(folder), extra)
+        history = commands.read_histories(folder)["shape"]
+        report.write_report(folder, comparison, inputs | commands.provenance(), history, extra)
     say.print(_summary(comparison))
     say.print(f"Report: {Path(out) / 'report.html'}", soft_wrap=True, markup=False)
     return comparison

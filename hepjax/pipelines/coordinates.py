@@ -10,6 +10,7 @@ import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
@@ -100,7 +101,7 @@ def quantile(voxels: int, core: tuple[int, ...], nodes: int) -> Coordinates:
         spent = faint.sum(-1, keepdims=True)
         faint = faint * jnp.minimum(1, (1 - LEAST_SHARE) * total / jnp.maximum(spent, LEAST_SHARE))
         rest = total - faint.sum(-1, keepdims=True)
-        shares = rest * _softmax(ratios @ basis)
+        shares = rest * jax.nn.softmax(ratios @ basis)
         cells = jnp.zeros((*shape.shape[:-1], voxels), shape.dtype)
         cells = cells.at[..., outside].set(faint).at[..., inside].set(shares)
         return cells * incident_energy[..., None]
@@ -143,8 +144,3 @@ def _contrasts(k: int) -> np.ndarray:
     """Orthonormal contrasts (k - 1, k); for a power of two those of equal size, which suit the square's symmetry."""
     power_of_two = k & (k - 1) == 0
     return scipy.linalg.hadamard(k)[1:] / np.sqrt(k) if power_of_two else scipy.linalg.helmert(k)
-
-
-def _softmax(x: Array) -> Array:
-    weight = jnp.exp(x - x.max(-1, keepdims=True))
-    return weight / weight.sum(-1, keepdims=True)
