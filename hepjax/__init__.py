@@ -10,6 +10,8 @@ ROOMS = [
     "data",
     "dynamics",
     "evaluation",
+    "flows",
+    "inference",
     "metrics",
     "nets",
     "pipelines",

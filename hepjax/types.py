@@ -76,6 +76,34 @@ class Transform(NamedTuple):
     inverse: Callable[..., tuple[Array, Array]]
 
 
+class Bijection(NamedTuple):
+    """An invertible map with parameters to train, from data to latent.
+
+    init: (key, batch of `Events` or None) -> params; the batch serves data-dependent starts (ActNorm).
+    forward: (params, x (..., d), cond (..., c) or None) -> (z (..., d), log|dz/dx| (...,)).
+    inverse: (params, z (..., d), cond (..., c) or None) -> (x (..., d), log|dx/dz| (...,)).
+    """
+
+    init: Callable[..., Params]
+    forward: Callable[..., tuple[Array, Array]]
+    inverse: Callable[..., tuple[Array, Array]]
+
+
+class Flow(NamedTuple):
+    """A density that can be sampled.
+
+    init: (key, batch of `Events` or None) -> params.
+    log_prob: (params, x (..., d), cond (..., c) or None) -> (...,), in nats.
+    sample: (key, params, cond (..., c) or None, shape) -> (*shape, ..., d).
+    loss: (key, params, batch of `Events`) -> (value, metrics).
+    """
+
+    init: Callable[..., Params]
+    log_prob: Callable[..., Array]
+    sample: Callable[..., Array]
+    loss: Callable[[PRNGKey, Params, Any], Loss]
+
+
 class State(NamedTuple):
     """A trained thing: its hashable specification, fitted preprocessing, and parameters."""
 
@@ -93,6 +121,14 @@ class Coupled(NamedTuple):
     weight: Float[Array, "*batch"] | None = None
 
 
+class Events(NamedTuple):
+    """Events of one sample, with what they are conditioned on."""
+
+    x: Float[Array, "*batch d"]
+    cond: Float[Array, "*batch c"] | None = None
+    weight: Float[Array, "*batch"] | None = None
+
+
 class Labelled(NamedTuple):
     """Events with a class label (0 or 1, or an index)."""
 
@@ -103,13 +139,32 @@ class Labelled(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
+class Layer:
+    """A layer of a calorimeter: its grid of (rows, columns), last axis fastest, their pitch, and its depth."""
+
+    shape: tuple[int, int]
+    pitch_mm: tuple[float, float]
+    depth_mm: float
+
+    @property
+    def voxels(self) -> int:
+        """Number of voxels."""
+        return self.shape[0] * self.shape[1]
+
+
+@dataclasses.dataclass(frozen=True)
 class Geometry:
-    """A calorimeter's voxels: a name, the grid they unroll from (last axis fastest), and the read-out threshold."""
+    """A calorimeter's voxels: a name, the grid they unroll from (last axis fastest), and the read-out threshold.
+
+    layers: front to back, where the calorimeter is read out in layers of their own grids; the voxels of one layer
+    follow those of the one before, and `shape` is the flat (voxels,).
+    """
 
     name: str
     shape: tuple[int, ...]
     threshold_mev: float = 0.0
     pitch_mm: tuple[float, ...] = ()
+    layers: tuple[Layer, ...] = ()
 
     @property
     def voxels(self) -> int:

@@ -17,20 +17,21 @@ MAX_LINES = 400
 
 BASE = {"types", "files", "losses"}
 FUNCTIONS = {"transforms", "nets", "dynamics"}
-MODELS = {"bridges", "classifiers"}
-ROOMS = BASE | FUNCTIONS | MODELS | {"training", "metrics", "data", "report", "evaluation", "pipelines"}
+MODELS = {"bridges", "classifiers", "flows"}
+ROOMS = BASE | FUNCTIONS | MODELS | {"inference", "training", "metrics", "data", "report", "evaluation", "pipelines"}
 ALLOWED = {
     "types": set(),
     "files": {"types"},
     "losses": {"types"},
     **dict.fromkeys(FUNCTIONS, BASE),
     **dict.fromkeys(MODELS, BASE | FUNCTIONS),
+    "inference": BASE | FUNCTIONS | MODELS,
     "training": BASE,
     "metrics": BASE,
     "data": BASE,
     "report": BASE | {"metrics"},
     "evaluation": BASE | {"classifiers", "nets", "transforms", "training", "metrics"},
-    "pipelines": BASE | FUNCTIONS | MODELS | {"training", "metrics", "data"},
+    "pipelines": BASE | FUNCTIONS | MODELS | {"inference", "training", "metrics", "data"},
     "commands": ROOMS | {"cli"},  # for the types of the options only
     "demo": ROOMS | {"commands"},
     "cli": ROOMS | {"commands", "demo"},
