@@ -6,18 +6,16 @@ voxels. Nothing is repaired: a file that breaks the layout or the physics is ref
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
 import h5py
 import numpy as np
+from jaxtyping import Float
 
-from hepjax.data import addresses
+from hepjax.data import addresses, hdf5
 from hepjax.data import geometry as geometries
 from hepjax.data.addresses import Address
-from hepjax.files import atomic_write
 from hepjax.types import Geometry, InputError, Showers
 
 ENERGIES = "incident_energies"
@@ -34,20 +32,32 @@ def read(address: Where, geometry: str | Geometry | None = None) -> Showers:
     Raises InputError, one line with file, key and expectation, for whatever is wrong with the file or its content.
     """
     address = addresses.parse(address)
-    _require_hdf5(address.path)
-    try:
-        with h5py.File(address.path, "r") as file:
-            group = _group(file, address)
-            energies, voxels = (_array(group, address, key) for key in (ENERGIES, VOXELS))
-            written = _written_geometry(group)
-    except OSError as error:
-        raise InputError(f"{address}: cannot be read, expected a whole HDF5 file ({_reason(error)})") from error
-    if energies.ndim == 2 and energies.shape[1] == 1:
-        energies = energies[:, 0]
-    _check_shapes(address, energies, voxels)
-    showers = Showers(energies, voxels, _geometry(address, geometry, written, voxels.shape[1]))
+    content = hdf5.read(address, (ENERGIES, VOXELS))
+    energies, (voxels, geometry) = _energies(content, address), _voxels(content, address, geometry)
+    showers = Showers(energies, voxels, geometry)
     check(showers, address)
     return showers
+
+
+def read_voxels(address: Where, geometry: str | Geometry) -> Float[np.ndarray, "n v"]:
+    """Read and check the cells alone of a group of showers, float32 MeV; incident energies are not looked at.
+
+    Raises InputError as `read` does.
+    """
+    address = addresses.parse(address)
+    voxels, geometry = _voxels(hdf5.read(address, (VOXELS,)), address, geometry)
+    _check_voxels(voxels, geometry, address)
+    return voxels
+
+
+def read_energies(address: Where) -> Float[np.ndarray, " n"]:
+    """Read and check the incident energies alone of a group, float32 MeV; raises InputError as `read` does."""
+    address = addresses.parse(address)
+    energies = _energies(hdf5.read(address, (ENERGIES,)), address)
+    _check_energies(energies, address)
+    if len(energies) == 0:
+        raise InputError(f"{address.key(ENERGIES)}: zero energies, expected at least one")
+    return energies
 
 
 def write(address: Where, showers: Showers | Mapping[str, Showers], attrs: Mapping[str, object] | None = None) -> None:
@@ -58,18 +68,11 @@ def write(address: Where, showers: Showers | Mapping[str, Showers], attrs: Mappi
     """
     address = addresses.parse(address)
     groups = showers if isinstance(showers, Mapping) else {"": showers}
-    # The image is made in memory, since HDF5 cannot recover from a disk that fills up under an open file.
-    image = io.BytesIO()
-    with h5py.File(image, "w") as file:
+    with hdf5.create(address.path) as file:
         file.attrs.update(attrs or {})
         for name, part in groups.items():
             where = Address(address.path, "/".join(filter(None, (address.group, name))))
             _fill(file.require_group(where.group or "/"), part, where)
-    try:
-        with atomic_write(address.path) as temporary:
-            temporary.write_bytes(image.getbuffer())
-    except OSError as error:
-        raise InputError(f"{address.path}: cannot be written ({_reason(error)})") from error
 
 
 def check(showers: Showers, where: Where = "showers") -> None:
@@ -79,23 +82,50 @@ def check(showers: Showers, where: Where = "showers") -> None:
     """
     where = addresses.parse(where)
     energies, voxels = np.asarray(showers.incident_energy), np.asarray(showers.voxels)
-    _check_shapes(where, energies, voxels)
-    if voxels.shape[1] != showers.geometry.voxels:
-        expected = f"{showers.geometry.voxels} for geometry {showers.geometry.name}"
+    _check_voxels(voxels, showers.geometry, where)
+    if energies.ndim == 1 and len(voxels) != len(energies):
+        raise InputError(f"{where}: {len(energies)} {ENERGIES} but {len(voxels)} {VOXELS}, expected as many")
+    _check_energies(energies, where)
+
+
+def _energies(content: hdf5.Content, address: Address) -> np.ndarray:
+    energies = _float32(content, address, ENERGIES)
+    return energies[:, 0] if energies.ndim == 2 and energies.shape[1] == 1 else energies
+
+
+def _voxels(content: hdf5.Content, address: Address, geometry: str | Geometry | None) -> tuple[np.ndarray, Geometry]:
+    voxels = _float32(content, address, VOXELS)
+    _check_axes(voxels, address)
+    return voxels, _geometry(address, geometry, content.attributes.get("geometry"), voxels.shape[1])
+
+
+def _float32(content: hdf5.Content, address: Address, key: str) -> np.ndarray:
+    data = content.arrays[key]
+    if data.dtype.kind not in "fiu":
+        raise InputError(f"{address.key(key)}: type {data.dtype}, expected numbers (energies in MeV)")
+    with np.errstate(over="ignore"):  # what overflows float32 becomes infinite, and the check says so
+        return data.astype(np.float32)
+
+
+def _check_axes(voxels: np.ndarray, where: Address) -> None:
+    if voxels.ndim != 2:
+        raise InputError(f"{where.key(VOXELS)}: shape {voxels.shape}, expected (showers, voxels)")
+
+
+def _check_voxels(voxels: np.ndarray, geometry: Geometry, where: Address) -> None:
+    _check_axes(voxels, where)
+    if len(voxels) == 0:
+        raise InputError(f"{where.key(VOXELS)}: zero showers, expected at least one")
+    if voxels.shape[1] != geometry.voxels:
+        expected = f"{geometry.voxels} for geometry {geometry.name}"
         raise InputError(f"{where.key(VOXELS)}: {voxels.shape[1]} voxels a shower, expected {expected}")
-    _check_values(where.key(ENERGIES), energies, "above zero", energies > 0)
     _check_values(where.key(VOXELS), voxels, "zero or above", voxels >= 0)
 
 
-def _check_shapes(where: Address, energies: np.ndarray, voxels: np.ndarray) -> None:
+def _check_energies(energies: np.ndarray, where: Address) -> None:
     if energies.ndim != 1:
         raise InputError(f"{where.key(ENERGIES)}: shape {energies.shape}, expected (showers, 1)")
-    if voxels.ndim != 2:
-        raise InputError(f"{where.key(VOXELS)}: shape {voxels.shape}, expected (showers, voxels)")
-    if len(voxels) != len(energies):
-        raise InputError(f"{where}: {len(energies)} {ENERGIES} but {len(voxels)} {VOXELS}, expected as many")
-    if len(voxels) == 0:
-        raise InputError(f"{where.key(VOXELS)}: zero showers, expected at least one")
+    _check_values(where.key(ENERGIES), energies, "above zero", energies > 0)
 
 
 def _check_values(key: str, values: np.ndarray, expected: str, good: np.ndarray) -> None:
@@ -106,48 +136,8 @@ def _check_values(key: str, values: np.ndarray, expected: str, good: np.ndarray)
         raise InputError(f"{key}: {values[index]} MeV in row {index[0]}, expected finite energies {expected}")
 
 
-def _require_hdf5(path: Path) -> None:
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder, expected an HDF5 file")
-    if not path.exists():
-        raise InputError(f"{path}: no such file, expected an HDF5 file")
-    if not os.access(path, os.R_OK):
-        raise InputError(f"{path}: not readable, expected an HDF5 file with read permission")
-    if not h5py.is_hdf5(path):
-        raise InputError(f"{path}: not an HDF5 file, expected one with {ENERGIES} and {VOXELS}")
-
-
-def _group(file: h5py.File, address: Address) -> h5py.Group:
-    group = file.get(address.group) if address.group else file
-    if isinstance(group, h5py.Group):
-        return group
-    found: list[str] = []
-    file.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Group) and VOXELS in item else None)
-    known = ", ".join(found[:8]) or "none"
-    raise InputError(f"{address}: no such group, expected one with {ENERGIES} and {VOXELS} (in this file: {known})")
-
-
-def _array(group: h5py.Group, address: Address, key: str) -> np.ndarray:
-    data = group.get(key)
-    if not isinstance(data, h5py.Dataset):
-        found = ", ".join(list(group)[:8]) or "nothing"
-        raise InputError(f"{address.key(key)}: missing key {key}, expected {ENERGIES} and {VOXELS} (found: {found})")
-    if data.dtype.kind not in "fiu":
-        raise InputError(f"{address.key(key)}: type {data.dtype}, expected numbers (energies in MeV)")
-    with np.errstate(over="ignore"):  # what overflows float32 becomes infinite, and the check says so
-        return np.asarray(data[()]).astype(np.float32)
-
-
-def _written_geometry(group: h5py.Group) -> str | None:
-    """The attribute `geometry` of the group, or of the file."""
-    for holder in (group, group.file):
-        if "geometry" in holder.attrs:
-            name = holder.attrs["geometry"]
-            return name.decode(errors="replace") if isinstance(name, bytes) else str(name)
-    return None
-
-
-def _geometry(address: Address, given: str | Geometry | None, written: str | None, voxels: int) -> Geometry:
+def _geometry(address: Address, given: str | Geometry | None, written: object, voxels: int) -> Geometry:
+    written = written.decode(errors="replace") if isinstance(written, bytes) else str(written or "")
     name = given.name if isinstance(given, Geometry) else given
     if name and written and name != written:
         raise InputError(f"{address}: geometry {written}, expected {name}")
@@ -169,8 +159,3 @@ def _fill(group: h5py.Group, showers: Showers, where: Address) -> None:
     for key, data in ((ENERGIES, energies[:, None]), (VOXELS, voxels)):
         chunks = (min(len(data), _ROWS_A_CHUNK), data.shape[1])
         group.create_dataset(key, data=data, chunks=chunks, compression="gzip", shuffle=True)
-
-
-def _reason(error: OSError) -> str:
-    """The system's words for an error, without HDF5's stack of functions."""
-    return os.strerror(error.errno) if error.errno else str(error).split("(")[-1].rstrip(")")

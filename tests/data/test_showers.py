@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from hepjax.data import Address, addresses, samples, showers
+from hepjax.data import Address, addresses, geometry, samples, showers
 from hepjax.types import Geometry, InputError, Showers
 
 
@@ -61,6 +61,50 @@ def test_bad_content_is_one_line(tmp_path, data, expected):
     assert expected in str(error.value)
     assert "\n" not in str(error.value)
     assert str(tmp_path / "bad.hdf5") in str(error.value)
+
+
+def test_cells_alone_pass_every_check_of_theirs_and_no_other(tmp_path):
+    """The same words as from `read` for bad cells; bad or missing energies are not looked at."""
+    for name, (data, expected) in BAD.items():
+        path = raw(tmp_path / f"{name}.hdf5", **data)
+        if "showers" in data and name not in ("missing showers", "none"):
+            with pytest.raises(InputError) as error:
+                showers.read_voxels(path, "crystals_10x10")
+            assert expected in str(error.value) and "\n" not in str(error.value)
+        elif "showers" not in data:
+            np.testing.assert_array_equal(showers.read_voxels(path, "crystals_10x10"), VOXELS)
+    with pytest.raises(InputError, match=r"missing key showers, expected showers \(found: inc"):
+        showers.read_voxels(tmp_path / "missing showers.hdf5", "crystals_10x10")
+    with pytest.raises(InputError, match="zero showers, expected at least one"):
+        showers.read_voxels(tmp_path / "none.hdf5", "crystals_10x10")
+
+
+def test_energies_alone_pass_every_check_of_theirs_and_no_other(tmp_path):
+    for name, (data, expected) in BAD.items():
+        path = raw(tmp_path / f"{name}.hdf5", **data)
+        if "incident_energies" not in data:
+            np.testing.assert_array_equal(showers.read_energies(path), ENERGIES[:, 0])
+        elif name not in ("missing energies", "none", "lengths"):
+            with pytest.raises(InputError) as error:
+                showers.read_energies(path)
+            assert expected in str(error.value) and "\n" not in str(error.value)
+    with pytest.raises(InputError, match=r"missing key .*, expected incident_energies \(found: showers"):
+        showers.read_energies(tmp_path / "missing energies.hdf5")
+    with pytest.raises(InputError, match="zero energies, expected at least one"):
+        showers.read_energies(tmp_path / "none.hdf5")
+
+
+def test_layered_geometry_is_recognised_and_round_trips(tmp_path, rng):
+    cells = rng.gamma(0.2, 50, size=(4, 504)).astype(np.float32)
+    read = showers.read(raw(tmp_path / "f.hdf5", showers=cells))
+    assert read.geometry == geometry.named("lar_3layers")
+    assert [layer.voxels for layer in read.geometry.layers] == [288, 144, 72] and read.geometry.voxels == 504
+    assert all(n * p == 480 for layer in read.geometry.layers for n, p in zip(layer.shape, layer.pitch_mm, strict=True))
+    showers.write(tmp_path / "g.hdf5", read)
+    assert showers.read(tmp_path / "g.hdf5").geometry == read.geometry
+    for voxels in (np.ones((4, 503)), np.ones((4, 100))):
+        with pytest.raises(InputError, match="voxels a shower, expected 504 for geometry lar_3layers"):
+            showers.read_voxels(raw(tmp_path / "f.hdf5", showers=voxels), "lar_3layers")
 
 
 def test_missing_file(tmp_path):

@@ -1,0 +1,100 @@
+"""HDF5 files: read with one clear line for whatever is wrong with them, written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import h5py
+import numpy as np
+
+from hepjax.data.addresses import Address
+from hepjax.files import atomic_write
+from hepjax.types import InputError
+
+
+class Content(NamedTuple):
+    """What was read of a group: its data sets by key, and its attributes over those of the file."""
+
+    arrays: Mapping[str, np.ndarray]
+    attributes: Mapping[str, Any]
+
+
+def read(address: Address, keys: Sequence[str] = ()) -> Content:
+    """Read the data sets `keys` of a group, and no others; all that it has when none is named.
+
+    Raises InputError, one line with file, key and expectation, for a file, group or key that is missing or broken.
+    """
+    _require_hdf5(address.path, keys)
+    try:
+        with h5py.File(address.path, "r") as file:
+            group = _group(file, address, keys)
+            names = keys or [key for key, item in group.items() if isinstance(item, h5py.Dataset)]
+            arrays = {key: _array(group, address, key, names) for key in names}
+            return Content(arrays, {**file.attrs, **group.attrs})
+    except OSError as error:
+        raise InputError(f"{address}: cannot be read, expected a whole HDF5 file ({_reason(error)})") from error
+
+
+@contextlib.contextmanager
+def create(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
+    """Give a new file to a block that fills it; `path` appears, or is replaced, when the block has succeeded.
+
+    Raises InputError when the file cannot be written.
+    """
+    # The image is made in memory, since HDF5 cannot recover from a disk that fills up under an open file.
+    image = io.BytesIO()
+    with h5py.File(image, "w") as file:
+        yield file
+    try:
+        with atomic_write(path) as temporary:
+            temporary.write_bytes(image.getbuffer())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({_reason(error)})") from error
+
+
+def _require_hdf5(path: Path, keys: Sequence[str]) -> None:
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder, expected an HDF5 file")
+    if not path.exists():
+        raise InputError(f"{path}: no such file, expected an HDF5 file")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path}: not readable, expected an HDF5 file with read permission")
+    if not h5py.is_hdf5(path):
+        raise InputError(f"{path}: not an HDF5 file, expected one with {_listed(keys)}")
+
+
+def _group(file: h5py.File, address: Address, keys: Sequence[str]) -> h5py.Group:
+    group = file.get(address.group) if address.group else file
+    if isinstance(group, h5py.Group):
+        return group
+    found: list[str] = []
+
+    def visit(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(item, h5py.Group) and all(key in item for key in keys):
+            found.append(name)
+
+    file.visititems(visit)
+    known = ", ".join(found[:8]) or "none"
+    raise InputError(f"{address}: no such group, expected one with {_listed(keys)} (in this file: {known})")
+
+
+def _array(group: h5py.Group, address: Address, key: str, keys: Sequence[str]) -> np.ndarray:
+    data = group.get(key)
+    if not isinstance(data, h5py.Dataset):
+        found = ", ".join(list(group)[:8]) or "nothing"
+        raise InputError(f"{address.key(key)}: missing key {key}, expected {_listed(keys)} (found: {found})")
+    return np.asarray(data[()])
+
+
+def _listed(keys: Sequence[str]) -> str:
+    return " and ".join(keys) or "data sets"
+
+
+def _reason(error: OSError) -> str:
+    """The system's words for an error, without HDF5's stack of functions."""
+    return os.strerror(error.errno) if error.errno else str(error).split("(")[-1].rstrip(")")
