@@ -2,5 +2,6 @@
 
 from hepjax.transforms.quantile import Quantiles, dequantize, gaussianize, quantize
 from hepjax.transforms.standardize import Moments, standardize
+from hepjax.transforms.trend import Trend, trend
 
-__all__ = ["Moments", "Quantiles", "dequantize", "gaussianize", "quantize", "standardize"]
+__all__ = ["Moments", "Quantiles", "Trend", "dequantize", "gaussianize", "quantize", "standardize", "trend"]
