@@ -6,6 +6,7 @@ enters with its first n showers, n the size of the smallest, so that the floor i
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -24,7 +25,6 @@ CORRELATION_ROWS = 4000
 ABOVE_MEV = 1.0
 EXAMPLES = 5
 FEWEST = 60
-PROFILES = {"row": metrics.row_over_e, "column": metrics.column_over_e}
 
 
 class _Ruler(NamedTuple):
@@ -63,10 +63,12 @@ def compare(
         samples=tuple(samples),
         metrics=_table(samples, n, scores),
         distributions=tuple(distributions),
-        profiles=tuple(_profile(kind, f, views) for kind, f in PROFILES.items()),
+        profiles=tuple(_profile(kind, f, views) for kind, f in metrics.profiles(first).items()),
         response={name: _response(first, other) for name, other in _tail(views)},
         correlations={name: metrics.cell_correlations(sample) for name, sample in views.items()},
         examples=_examples(views),
+        averages={name: _average(sample) for name, sample in views.items()},
+        layers=metrics.layers(first.geometry),
     )
 
 
@@ -146,10 +148,16 @@ def _scores(
 
 
 def _aucs(key: PRNGKey, reference: Showers, other: Showers, config: Config) -> dict[str, Any]:
-    """AUC of the classifiers on all cells, and on those above 1 MeV."""
+    """AUC of the classifiers on all cells, on those above 1 MeV, and on the layers' energies where there are layers."""
+    views = {
+        "": metrics.classifier_view,
+        "_above_1mev": functools.partial(metrics.classifier_view, threshold_mev=ABOVE_MEV),
+    }
+    if reference.geometry.layers:
+        views["_layers"] = metrics.layer_view
     scores = {}
-    for suffix, threshold in (("", 0.0), ("_above_1mev", ABOVE_MEV)):
-        a, b = (metrics.classifier_view(s, threshold) for s in (reference, other))
+    for suffix, view in views.items():
+        a, b = view(reference), view(other)
         for classifier, area in two_sample(key, a, b, config).items():
             scores[f"auc_{classifier}{suffix}"] = area.value
             scores[f"auc_{classifier}{suffix}_error"] = area.error
@@ -208,8 +216,11 @@ def _examples(views: Mapping[str, Showers]) -> dict[str, Examples]:
 def _nearest(showers: Showers, energies: np.ndarray) -> Examples:
     distance = np.abs(np.asarray(showers.incident_energy)[:, None] - energies)
     chosen = showers[distance.argmin(0)]
-    cells = np.asarray(chosen.voxels).reshape(-1, *metrics.grid_shape(showers))
-    return Examples(np.asarray(chosen.incident_energy), cells)
+    return Examples(np.asarray(chosen.incident_energy), metrics.split(np.asarray(chosen.voxels), showers.geometry))
+
+
+def _average(showers: Showers) -> tuple[np.ndarray, ...]:
+    return metrics.split(metrics.fractions(showers).mean(0), showers.geometry)
 
 
 def _table(samples: Mapping[str, Showers], n: int, scores: Sequence[dict[str, Any]]) -> dict[str, Any]:

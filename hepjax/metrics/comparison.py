@@ -9,6 +9,7 @@ import numpy as np
 
 from hepjax.metrics.histograms import Histogram
 from hepjax.metrics.response import ResponseBin
+from hepjax.types import Layer
 
 
 class Distribution(NamedTuple):
@@ -25,7 +26,7 @@ class Distribution(NamedTuple):
 
 
 class Profile(NamedTuple):
-    """Mean energy fraction along one axis of the grid with its standard error, by sample, each (k,)."""
+    """Mean energy fraction along one axis of a layer with its standard error, by sample, each (k,)."""
 
     name: str
     mean: Mapping[str, np.ndarray]
@@ -33,10 +34,10 @@ class Profile(NamedTuple):
 
 
 class Examples(NamedTuple):
-    """Some showers of a sample: incident energies (k,) and cells (k, rows, columns), MeV."""
+    """Some showers of a sample: incident energies (k,) and the cells of each layer (k, rows, columns), MeV."""
 
     energy_mev: np.ndarray
-    cells_mev: np.ndarray
+    cells_mev: tuple[np.ndarray, ...]
 
 
 class Comparison(NamedTuple):
@@ -45,6 +46,7 @@ class Comparison(NamedTuple):
     samples: names, the reference first, then the generated one, then the baseline if any; keys of every mapping.
     metrics: what metrics.json holds; plain numbers, strings, lists and dictionaries.
     response: bins of incident energy, by sample other than the reference. correlations: (v, v), by sample.
+    averages: mean energy fraction of each cell, (rows, columns) for each layer, by sample. layers: their grids.
     """
 
     samples: tuple[str, ...]
@@ -54,3 +56,5 @@ class Comparison(NamedTuple):
     response: Mapping[str, tuple[ResponseBin, ...]]
     correlations: Mapping[str, np.ndarray]
     examples: Mapping[str, Examples]
+    averages: Mapping[str, tuple[np.ndarray, ...]]
+    layers: tuple[Layer, ...]

@@ -12,9 +12,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
 from hepjax.metrics.comparison import Comparison, Distribution, Profile
-from hepjax.report.style import COLOURS, LINES, MARKERS, brief, house_style, new_figure
-
-RATIO_HALF_RANGE = 0.5
+from hepjax.report.style import COLOURS, LINES, MARKERS, RATIO_HALF_RANGE, brief, house_style, new_figure
 
 
 def distribution_figure(comparison: Comparison, name: str) -> Figure:
@@ -26,19 +24,22 @@ def distribution_figure(comparison: Comparison, name: str) -> Figure:
 
 
 def profile_figure(comparison: Comparison) -> Figure:
-    """Mean energy fraction of each row and each column, with ratio panels."""
+    """Mean energy fraction of each row and each column of every layer, with ratio panels."""
+    rows = len(comparison.profiles) // 2
     with house_style():
-        figure = new_figure(10.0, 4.6)
-        for part, profile in zip(np.ravel(figure.subfigures(1, 2, squeeze=False)), comparison.profiles, strict=True):
+        figure = new_figure(10.0, 4.6 * rows)
+        for part, profile in zip(np.ravel(figure.subfigures(rows, 2, squeeze=False)), comparison.profiles, strict=True):
             draw_profile(part, profile)
         return figure
 
 
 def overview_figure(comparison: Comparison) -> Figure:
-    """Four global observables and the two profiles on one page."""
+    """Four global observables and the profiles of all layers on one page."""
+    count = 4 + len(comparison.profiles)
+    columns = 2 if count % 3 else 3
     with house_style():
-        figure = new_figure(14.4, 8.8)
-        parts = np.ravel(figure.subfigures(2, 3, squeeze=False))
+        figure = new_figure(4.8 * columns, 4.4 * (count // columns))
+        parts = np.ravel(figure.subfigures(count // columns, columns, squeeze=False))
         for part, distribution in zip(parts[:4], comparison.distributions, strict=False):
             draw_distribution(part, distribution, _notes(comparison, distribution.name))
         for part, profile in zip(parts[4:], comparison.profiles, strict=True):
@@ -65,7 +66,7 @@ def draw_distribution(figure: Figure | SubFigure, distribution: Distribution, no
 
 
 def draw_profile(figure: Figure | SubFigure, profile: Profile) -> None:
-    """Mean energy fraction along one axis of the grid on a logarithmic scale, and the ratio below."""
+    """Mean energy fraction along one axis of a layer on a logarithmic scale, and the ratio below."""
     top, bottom = _panels(figure)
     content = {name: (mean, profile.error[name]) for name, mean in profile.mean.items()}
     edges = np.arange(len(next(iter(profile.mean.values()))) + 1) - 0.5
@@ -74,7 +75,7 @@ def draw_profile(figure: Figure | SubFigure, profile: Profile) -> None:
     _finish(top, bottom, edges, content, f"{profile.name.capitalize()} of cells", r"Mean $E\,/\,E_\mathrm{inc}$")
     bottom.minorticks_off()
     top.minorticks_off()
-    bottom.set_xticks(range(len(edges) - 1))
+    bottom.set_xticks(range(0, len(edges) - 1, max(1, len(edges) // 12)))
     _log_scale(top, content)
     _legend(top)
 

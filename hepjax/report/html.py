@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from hepjax.metrics.comparison import Comparison
 
 CLASSIFIERS = {"mlp": "Neural network", "trees": "Boosted trees"}
-VIEWS = {"": "all cells", "_above_1mev": "cells above 1 MeV"}
+VIEWS = {"": "all cells", "_above_1mev": "cells above 1 MeV", "_layers": "layer energies"}
 STYLE = """
 :root { color-scheme: light; }
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 68rem; margin: 2rem auto; padding: 0 1rem; }
@@ -53,7 +53,7 @@ def render(
 
 
 AUC_TEXT = (
-    "Area under the ROC curve against the reference, three folds, equal sizes, on cell energies over the incident "
+    "Area under the ROC curve against the reference, three folds, equal sizes, on energies over the incident "
     "energy and the logarithm of the incident energy. 0.5: the classifier sees no difference."
 )
 FLOOR_TEXT = (
@@ -77,6 +77,8 @@ def auc_table(comparison: Comparison) -> str:
     for suffix, view in VIEWS.items():
         for key, classifier in CLASSIFIERS.items():
             name = f"auc_{key}{suffix}"
+            if name not in comparison.metrics:
+                continue
             areas = [_cell(f"{t[name]:.3f} ± {t[f'{name}_error']:.3f}") for t in _tables(comparison)]
             rows.append((_cell(f"{classifier}, {view}"), *areas))
     return table(("AUC", *comparison.samples[1:]), rows)

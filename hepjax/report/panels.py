@@ -1,4 +1,4 @@
-"""Figures of a comparison that are not histograms: floors, conditional response, correlations, showers, training."""
+"""Figures of a comparison that are neither histograms nor showers: floors, response, correlations, training."""
 
 from __future__ import annotations
 
@@ -7,15 +7,11 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from hepjax.metrics.comparison import Comparison
 from hepjax.metrics.response import Moments, ResponseBin
 from hepjax.report.style import COLOURS, FLOOR, MARKERS, house_style, new_figure
-
-LOWEST_CELL_MEV = 0.1
 
 
 def floor_figure(comparison: Comparison) -> Figure:
@@ -64,24 +60,6 @@ def correlation_figure(comparison: Comparison) -> Figure:
             images.append(_matrix(axes, matrices[name] - matrices[first], limit, f"{name} - {first}"))
         figure.colorbar(images[-1], ax=panels[1], label="Difference", shrink=0.9, aspect=30)
         panels[1, 0].axis("off")
-        return figure
-
-
-def example_figure(comparison: Comparison) -> Figure:
-    """Showers of every sample at nearly the same incident energies, on one logarithmic colour scale."""
-    examples = comparison.examples
-    columns = len(next(iter(examples.values())).energy_mev)
-    top = max(float(e.cells_mev.max()) for e in examples.values())
-    norm = LogNorm(LOWEST_CELL_MEV, max(top, 10 * LOWEST_CELL_MEV))
-    with house_style():
-        figure = new_figure(2.1 * columns + 1.2, 2.25 * len(examples) + 0.2, gap=0.06)
-        panels = figure.subplots(len(examples), columns, squeeze=False)
-        for row, name in zip(panels, comparison.samples, strict=True):
-            row[0].set_ylabel(name, loc="center")
-            for axes, energy, cells in zip(row, *examples[name], strict=True):
-                _shower(axes, cells, norm)
-                axes.set_title(f"{energy / 1e3:.1f} GeV", fontsize=10, pad=3)
-        figure.colorbar(ScalarMappable(norm, "viridis"), ax=panels, label="Cell energy [MeV]", aspect=40, extend="min")
         return figure
 
 
@@ -150,12 +128,3 @@ def _matrix(axes: Axes, matrix: np.ndarray, limit: float, title: str):
     axes.set_xlabel("Cell, row by row")
     axes.tick_params(direction="out", which="both", top=False, right=False)
     return axes.imshow(matrix, cmap="RdBu_r", vmin=-limit, vmax=limit, origin="lower", interpolation="nearest")
-
-
-def _shower(axes: Axes, cells: np.ndarray, norm: LogNorm) -> None:
-    """One shower; empty cells are white, those below the scale take its lowest colour."""
-    axes.set_xticks([], [])
-    axes.set_yticks([], [])
-    axes.minorticks_off()
-    shown = np.ma.masked_less_equal(cells, 0.0)
-    axes.imshow(shown, norm=norm, cmap="viridis", origin="lower", interpolation="nearest")

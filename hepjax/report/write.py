@@ -15,7 +15,8 @@ from hepjax.files import atomic_write
 from hepjax.metrics.comparison import Comparison
 from hepjax.report.distributions import distribution_figure, overview_figure, profile_figure
 from hepjax.report.html import png, render
-from hepjax.report.panels import correlation_figure, example_figure, floor_figure, history_figure, response_figure
+from hepjax.report.images import average_figure, example_figure
+from hepjax.report.panels import correlation_figure, floor_figure, history_figure, response_figure
 
 OVERVIEW_OBSERVABLES = ("sum_over_e", "largest_over_e", "cells_above_1mev", "cell_spectrum")
 
@@ -72,6 +73,10 @@ def _figures(comparison: Comparison, history: Mapping[str, Any] | None) -> dict[
         "floors": ("EMD of every observable in units of the statistical floor.", floor_figure(comparison)),
         "response": ("Response in bins of the incident energy.", response_figure(comparison)),
         "examples": ("Showers of nearly the same incident energies.", example_figure(comparison)),
+        "averages": (
+            f"Average shower and its ratio to {reference}.",
+            average_figure(comparison.averages, comparison.layers),
+        ),
         "correlations": ("Correlations of the cells' energies over E_inc.", correlation_figure(comparison)),
         "profiles": ("Row and column profiles.", profile_figure(comparison)),
     }

@@ -9,6 +9,7 @@ import pytest
 
 from hepjax import metrics, report
 from hepjax.metrics.comparison import Comparison, Distribution, Examples, Profile
+from hepjax.types import Layer
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -50,7 +51,9 @@ def comparison(samples=("Geant4", "<refined>", "GFlash")):
         tuple(Profile(k, profile, {s: 0.01 * p for s, p in profile.items()}) for k in ("row", "column")),
         {s: metrics.response_in_bins(energy, draws[samples[0]], energy, draws[s]) for s in samples[1:]},
         {s: np.eye(9) for s in samples},
-        {s: Examples(np.array([1e4, 5e4]), rng.gamma(1, 100, size=(2, 3, 3))) for s in samples},
+        {s: Examples(np.array([1e4, 5e4]), (rng.gamma(1, 100, size=(2, 3, 3)),)) for s in samples},
+        {s: (rng.gamma(1, size=(3, 3)),) for s in samples},
+        (Layer((3, 3), (1.0, 1.0), 1.0),),
     )
 
 
@@ -65,7 +68,7 @@ def test_report_is_self_contained_and_complete(tmp_path, samples):
     table = json.loads((tmp_path / "metrics.json").read_text())
     assert table["auc_mlp"] == 0.6 and table["seconds_fit"] == 3.0 and table["provenance"] == {"hepjax": "0.1.0"}
     figures = sorted(p.name for p in (tmp_path / "figures").iterdir())
-    assert {"overview.png", "floors.png", "sum_over_e.png", "history.png"} <= set(figures)
+    assert {"overview.png", "averages.png", "floors.png", "sum_over_e.png", "history.png"} <= set(figures)
     assert all((tmp_path / "figures" / name).read_bytes().startswith(PNG) for name in figures)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["figures", "metrics.json", "report.html"]
 
