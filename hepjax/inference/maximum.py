@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from hepjax.inference import newton
+from hepjax.inference import implicit, newton
 from hepjax.types import InputError
 
 LogProb = Callable[..., Array]
@@ -62,14 +62,13 @@ def maximize(
     Raises InputError for bounds that do not fit `start`.
     """
     start = jnp.asarray(start, jnp.result_type(start, float))
-    if tolerance is None:
-        tolerance = float(jnp.finfo(start.dtype).eps ** 0.4)
+    tolerance = newton.precision(start.dtype) if tolerance is None else tolerance
 
     def one(start, low, high, *data):
         nll = lambda theta: -log_prob(theta, *data)  # noqa: E731
         return _maximize_one(nll, start, newton.Box(low, high), tolerance, max_iterations)
 
-    return over_events(one, start.shape[:-1])(start, *box(bounds, start), *data)
+    return over_events(one, start.shape[:-1])(start, *box_of(bounds, start), *data)
 
 
 def best_start(log_prob: LogProb, candidates: Float[Array, "*batch s k"], *data: Any) -> Float[Array, "*batch k"]:
@@ -85,7 +84,7 @@ def best_start(log_prob: LogProb, candidates: Float[Array, "*batch s k"], *data:
     return over_events(one, candidates.shape[:-2])(candidates, *data)
 
 
-def box(bounds: Bounds, theta: Float[Array, "*batch k"]) -> newton.Box:
+def box_of(bounds: Bounds, theta: Float[Array, "*batch k"]) -> newton.Box:
     """Bounds of every parameter of every event. Raises InputError for bounds that do not broadcast to theta."""
     low, high = (-jnp.inf, jnp.inf) if bounds is None else bounds
     try:
@@ -102,45 +101,20 @@ def over_events(one: Callable, batch: tuple[int, ...]) -> Callable:
     return one
 
 
-def _maximize_one(nll, start, box: newton.Box, tolerance: float, max_iterations: int) -> Maximum:
-    def solve(_, root):
-        point, iterations = newton.minimize(nll, root[0], box, tolerance=tolerance, max_iterations=max_iterations)
-        way = newton.step(point, box)
-        converged = (way.distance <= tolerance) & jnp.isfinite(way.condition)
+def _maximize_one(nll: newton.Function, start, box: newton.Box, tolerance: float, max_iterations: int) -> Maximum:
+    def solve(start):
+        point, way, converged, iterations = newton.minimize(
+            nll, start, box, tolerance=tolerance, max_iterations=max_iterations
+        )
         at_bound = box.active(point.theta, point.gradient)
-        diagnostics = (at_bound, way.distance, way.condition, iterations)
-        # custom_root differentiates its auxiliary output too, and knows no tangent of a flag or a count.
-        return jax.tree.map(lambda a: a.astype(start.dtype), ((point.theta, converged), diagnostics))
+        return point.theta, converged, (at_bound, way.distance, way.condition, iterations)
 
-    def residual(root):
-        """Zero at the maximum, with the symmetric Jacobian diag(H of the free parameters, 1 of the others, converged).
+    def residual(theta):
+        """The gradient, or the way to the bound: with the Jacobian H of the free parameters and 1 of the others."""
+        active = box.active(theta, jax.grad(nll)(theta))
+        tied = box.tie(theta, active)
+        return jnp.where(active, theta - tied, jax.grad(nll)(tied))
 
-        The flag is part of the root so that the solution of the tangents, which sees the Jacobian alone, knows it.
-        """
-        theta, converged = root
-        active = box.active(*jax.lax.stop_gradient((theta, jax.grad(nll)(theta))))
-        bound = jnp.where(theta <= box.low, box.low, box.high)
-        gradient = jax.grad(nll)(jnp.where(active, bound, theta))
-        return jnp.where(active, theta - bound, gradient), converged**2 / 2
-
-    guess = (start, jnp.ones_like(start[0]))
-    (theta, converged), diagnostics = jax.lax.custom_root(residual, guess, solve, _solve_tangents, has_aux=True)
+    theta, converged, diagnostics = implicit.root(residual, solve, start, symmetric=True)
     at_bound, distance, condition, iterations = diagnostics
-    return Maximum(theta, -nll(theta), converged > 0, at_bound > 0, distance, condition, iterations.astype(int))
-
-
-def _solve_tangents(jacobian, tangents):
-    """H x = b by Cholesky; NaN where H is not positive definite or the search has not converged, unless b = 0."""
-    b, flag = tangents
-    zero, one = jnp.zeros_like(flag), jnp.ones_like(flag)
-    converged = jacobian((jnp.zeros_like(b), one))[1] > 0
-
-    def hessian(v):
-        return jacobian((v, zero))[0]
-
-    def solve(hessian, b):
-        factor = jax.scipy.linalg.cho_factor(jax.vmap(hessian)(jnp.eye(len(b), dtype=b.dtype)))
-        x = jax.scipy.linalg.cho_solve(factor, b)
-        return jnp.where(converged & jnp.isfinite(x).all(), x, jnp.where(b == 0, 0, jnp.nan))
-
-    return jax.lax.custom_linear_solve(hessian, b, solve, symmetric=True), flag
+    return Maximum(theta, -nll(theta), converged, at_bound > 0, distance, condition, iterations.astype(int))

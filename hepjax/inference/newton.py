@@ -40,6 +40,15 @@ class Step(NamedTuple):
     condition: Float[Array, ""]
 
 
+class Minimum(NamedTuple):
+    """The last point, the step that would be next, whether the point is a minimum, and iterations done."""
+
+    point: Expansion
+    step: Step
+    converged: Bool[Array, ""]
+    iterations: Int[Array, ""]
+
+
 class Box(NamedTuple):
     """low (k,), high (k,): may be infinite; where they are equal, the parameter is fixed."""
 
@@ -50,6 +59,14 @@ class Box(NamedTuple):
         """Where the parameter lies at a bound and the function falls beyond it."""
         at_low, at_high = theta <= self.low, theta >= self.high
         return (at_low & (gradient > 0)) | (at_high & (gradient < 0)) | (at_low & at_high)
+
+    def tie(self, theta: Float[Array, " k"], where: Bool[Array, " k"]) -> Float[Array, " k"]:
+        """The same theta, but as a function of the bound where a parameter lies there."""
+        return jnp.where(where, jnp.where(theta <= self.low, self.low, self.high), theta)
+
+    def fix(self, index: Int[Array, ""] | int, value: Float[Array, ""]) -> Box:
+        """The box in which one parameter has one value."""
+        return Box(self.low.at[index].set(value), self.high.at[index].set(value))
 
 
 class _State(NamedTuple):
@@ -63,7 +80,7 @@ class _State(NamedTuple):
 
 def expand(function: Function, theta: Float[Array, " k"]) -> Expansion:
     """Value, gradient and Hessian at a point: forward over reverse, and forward over forward for one parameter."""
-    if theta.shape[-1] == 1:
+    if len(theta) == 1:
         one = jnp.ones_like(theta)
         slope = lambda t: jax.jvp(function, (t,), (one,))  # noqa: E731
         (value, gradient), (_, hessian) = jax.jvp(slope, (theta,), (one,))
@@ -100,11 +117,11 @@ def step(point: Expansion, box: Box) -> Step:
 
 def minimize(
     function: Function, start: Float[Array, " k"], box: Box, *, tolerance: float, max_iterations: int
-) -> tuple[Expansion, Int[Array, ""]]:
+) -> Minimum:
     """Projected Newton steps with backtracking (Bertsekas, SIAM J. Control Optim. 20 (1982) 221).
 
-    A step shorter than `tolerance` standard deviations is taken and is the last one. Returns the last accepted point
-    and the number of iterations; whether it is a minimum is for the caller to check, with `step`.
+    A step shorter than `tolerance` standard deviations is taken and is the last one. The result has converged if the
+    next one would be so short too, and the Hessian of the free parameters is positive definite.
     """
     eps = jnp.finfo(start.dtype).eps
 
@@ -113,7 +130,7 @@ def minimize(
         way = step(point, box)
         trial = expand(function, jnp.clip(point.theta + length * way.direction, *box))
         promised = point.gradient @ (trial.theta - point.theta)
-        noise = 4 * eps * (1 + jnp.abs(point.value))  # of the value: near the minimum no decrease can be seen
+        noise = 4 * eps * (1 + jnp.abs(point.value))  # near the minimum no decrease can be seen
         better = trial.value <= point.value + ARMIJO * promised + noise
         better &= jnp.isfinite(trial.gradient).all() & jnp.isfinite(trial.hessian).all()
         point = jax.tree.map(lambda new, old: jnp.where(better, new, old), trial, point)
@@ -123,7 +140,14 @@ def minimize(
     start = jnp.clip(start, *box)
     state = _State(expand(function, start), jnp.ones_like(start[0]), jnp.asarray(0), jnp.asarray(False))
     state = jax.lax.while_loop(lambda s: ~s.done & (s.iterations < max_iterations), advance, state)
-    return state.point, state.iterations
+    way = step(state.point, box)
+    converged = (way.distance <= tolerance) & jnp.isfinite(way.condition)
+    return Minimum(state.point, way, converged, state.iterations)
+
+
+def precision(dtype) -> float:
+    """A distance in standard deviations that Newton's next step squares into the rounding: 2e-3, or 5e-7 in float64."""
+    return float(jnp.finfo(dtype).eps ** 0.4)
 
 
 def _eigen(matrix: Float[Array, "k k"]) -> tuple[Float[Array, " k"], Float[Array, "k k"]]:
