@@ -2,8 +2,9 @@
 
 from hepjax.nets.conv import conv
 from hepjax.nets.layers import time_embedding
+from hepjax.nets.made import Made, made
 from hepjax.nets.mlp import mlp
 from hepjax.nets.resnet import resnet
 from hepjax.nets.sbunfold import sbunfold
 
-__all__ = ["conv", "mlp", "resnet", "sbunfold", "time_embedding"]
+__all__ = ["Made", "conv", "made", "mlp", "resnet", "sbunfold", "time_embedding"]

@@ -1,0 +1,55 @@
+"""Autoregressive flows: one direction in one pass, the other coordinate by coordinate."""
+
+from __future__ import annotations
+
+import functools
+
+from hepjax import nets
+from hepjax.flows.chain import actnorm, chain, invert, permute
+from hepjax.flows.scalars import Scalar
+from hepjax.types import Bijection
+
+
+@functools.cache
+def autoregressive(
+    dim: int,
+    scalar: Scalar,
+    *,
+    depth: int = 5,
+    hidden: tuple[int, ...] = (256, 256),
+    dim_cond: int = 0,
+    inverse: bool = False,
+    normalize: bool = True,
+) -> Bijection:
+    """`depth` blocks of activation normalisation and a masked autoregressive layer (MAF, arXiv:1705.07057).
+
+    A layer moves coordinate i by a function of `scalar` given the coordinates before i and the condition; every
+    second one counts from the last coordinate. It starts as the identity of `scalar`. From data to latent is one pass
+    of the net, and back one in total, spread over `dim` steps. inverse: the other way round (IAF, arXiv:1606.04934),
+    for fast sampling. Without `normalize` the layers of activation normalisation are left out.
+    """
+    layer = autoregressive_layer(dim, scalar, hidden, dim_cond=dim_cond)
+    layer = invert(layer) if inverse else layer
+    flip = permute(tuple(range(dim))[::-1])
+    blocks = [*([actnorm(dim)] if normalize else []), layer, flip]
+    return chain(*(blocks * depth))
+
+
+@functools.cache
+def autoregressive_layer(dim: int, scalar: Scalar, hidden: tuple[int, ...], *, dim_cond: int = 0) -> Bijection:
+    """One layer of `autoregressive`: the Jacobian of `forward` is lower triangular."""
+    net = nets.made(dim, scalar.size, hidden, dim_cond=dim_cond)
+
+    def init(key, batch=None):
+        del batch
+        return net.init(key)
+
+    def forward(params, x, cond=None):
+        z, log_slope = scalar.forward(net.apply(params, x, cond), x)
+        return z, log_slope.sum(-1)
+
+    def inverse(params, z, cond=None):
+        x, log_slope = net.unroll(params, scalar.inverse, z, cond)
+        return x, log_slope.sum(-1)
+
+    return Bijection(init, forward, inverse)

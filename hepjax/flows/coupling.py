@@ -1,0 +1,75 @@
+"""Coupling flows: both directions in one pass."""
+
+from __future__ import annotations
+
+import functools
+
+import jax.numpy as jnp
+import numpy as np
+
+from hepjax import nets
+from hepjax.flows.chain import actnorm, chain, linear, permute
+from hepjax.flows.scalars import Scalar
+from hepjax.types import Bijection
+
+PERMUTATIONS = ("reverse", "random", "learned")
+
+
+@functools.cache
+def coupling(
+    dim: int,
+    scalar: Scalar,
+    *,
+    depth: int = 6,
+    hidden: tuple[int, ...] = (128, 128),
+    dim_cond: int = 0,
+    permutation: str = "random",
+    normalize: bool = True,
+    seed: int = 0,
+) -> Bijection:
+    """`depth` blocks of activation normalisation, a permutation and a coupling layer (arXiv:1605.08803).
+
+    A layer leaves the first half of its coordinates alone and moves the others by the functions of `scalar`, whose
+    parameters a perceptron with layers `hidden` reads off the first half and the condition; it starts as the identity
+    of `scalar`. permutation: "reverse"; "random", fixed by `seed`; or "learned", a linear map that starts as the random
+    one. Without `normalize` the layers of activation normalisation are left out.
+
+    Raises ValueError for fewer than two coordinates (take `autoregressive`) or an unknown permutation.
+    """
+    if dim < 2:
+        raise ValueError(f"a coupling needs two coordinates or more, got {dim}: take an autoregressive bijection")
+    if permutation not in PERMUTATIONS:
+        raise ValueError(f"permutation must be one of {', '.join(PERMUTATIONS)}, got {permutation!r}")
+    rng = np.random.default_rng(seed)
+    layer = coupling_layer(dim, scalar, hidden, dim_cond=dim_cond)
+    blocks = []
+    for _ in range(depth):
+        order = np.arange(dim)[::-1] if permutation == "reverse" else rng.permutation(dim)
+        mix = linear if permutation == "learned" else permute
+        blocks += [*([actnorm(dim)] if normalize else []), mix(tuple(order.tolist())), layer]
+    return chain(*blocks)
+
+
+@functools.cache
+def coupling_layer(dim: int, scalar: Scalar, hidden: tuple[int, ...], *, dim_cond: int = 0) -> Bijection:
+    """One layer of `coupling`: moves the last (dim + 1) // 2 coordinates given the others."""
+    fixed = dim // 2
+    net = nets.mlp(fixed, (dim - fixed) * scalar.size, hidden, dim_cond=dim_cond, zero_output=True)
+
+    def init(key, batch=None):
+        del batch
+        return net.init(key)
+
+    def move(function, params, x, cond):
+        theta = net.apply(params, x[..., :fixed], cond=cond)
+        moved, log_slope = function(theta.reshape(*theta.shape[:-1], dim - fixed, scalar.size), x[..., fixed:])
+        kept = jnp.broadcast_to(x[..., :fixed], (*moved.shape[:-1], fixed))
+        return jnp.concatenate([kept, moved], axis=-1), log_slope.sum(-1)
+
+    def forward(params, x, cond=None):
+        return move(scalar.forward, params, x, cond)
+
+    def inverse(params, z, cond=None):
+        return move(scalar.inverse, params, z, cond)
+
+    return Bijection(init, forward, inverse)
