@@ -1,6 +1,7 @@
 """Closed-form metrics of arrays: distances, histograms, the statistical floor, shower observables."""
 
 from hepjax.metrics.auc import Auc, auc
+from hepjax.metrics.bootstrap import Estimate, draws, multiplicities
 from hepjax.metrics.copies import CopyTest, copy_test
 from hepjax.metrics.distances import energy_distance, energy_distance_nd, mean_distance, wasserstein
 from hepjax.metrics.floor import Floor, emd_floor, halves, separation_floor, statistic_floor
@@ -32,16 +33,20 @@ from hepjax.metrics.showers import (
     row_over_e,
     sum_over_e,
 )
+from hepjax.metrics.significance import Roc, Sic, roc, sic
 
 __all__ = [
     "Auc",
     "CopyTest",
+    "Estimate",
     "Floor",
     "Histogram",
     "LayerFeatures",
     "Moments",
     "Observable",
     "ResponseBin",
+    "Roc",
+    "Sic",
     "auc",
     "cell_correlations",
     "cell_spectrum",
@@ -51,6 +56,7 @@ __all__ = [
     "copy_test",
     "correlations",
     "density",
+    "draws",
     "emd_floor",
     "energy_distance",
     "energy_distance_nd",
@@ -66,13 +72,16 @@ __all__ = [
     "log_edges",
     "mean_distance",
     "moments",
+    "multiplicities",
     "observables",
     "probabilities",
     "profiles",
     "response_in_bins",
+    "roc",
     "row_over_e",
     "separation_floor",
     "separation_power",
+    "sic",
     "split",
     "statistic_floor",
     "sum_over_e",

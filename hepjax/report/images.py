@@ -16,6 +16,8 @@ from hepjax.report.style import RATIO_HALF_RANGE, house_style, new_figure
 from hepjax.types import Layer
 
 LOWEST_CELL_MEV = 0.1
+LOWEST_SHARE = 1e-4
+"""Cells with less than this share of their layer's mean energy have no ratio drawn: theirs is noise."""
 
 
 def example_figure(comparison: Comparison) -> Figure:
@@ -33,7 +35,9 @@ def example_figure(comparison: Comparison) -> Figure:
             for axes, energy, cells in zip(row, examples[name].energy_mev, examples[name].cells_mev[k], strict=True):
                 _image(axes, cells, layers[k], norm, "viridis")
                 axes.set_title(f"{energy / 1e3:.1f} GeV", fontsize=10, pad=3)
-        figure.colorbar(ScalarMappable(norm, "viridis"), ax=panels, label="Cell energy [MeV]", aspect=40, extend="min")
+        figure.colorbar(
+            ScalarMappable(norm, "viridis"), ax=panels, label="Cell energy [MeV]", aspect=15 * len(rows), extend="min"
+        )
         return figure
 
 
@@ -58,7 +62,7 @@ def average_figure(averages: Mapping[str, Sequence[np.ndarray]], layers: Sequenc
 def _average_row(figure: Figure, row: np.ndarray, values: Mapping[str, np.ndarray], layer: Layer) -> None:
     """One layer: the samples, their colour bar, the ratios and theirs."""
     reference, *others = values.values()
-    filled = np.where(reference > 0, reference, np.nan)
+    filled = np.where(reference > LOWEST_SHARE * reference.sum(), reference, np.nan)
     norm = LogNorm(*_log_range(reference))
     means = [_image(axes, v, layer, norm, "viridis") for axes, v in zip(row, values.values(), strict=False)]
     figure.colorbar(means[0], ax=row[: len(means)], label=r"Mean $E\,/\,E_\mathrm{inc}$", shrink=0.95, pad=0.015)
