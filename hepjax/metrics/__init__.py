@@ -16,7 +16,18 @@ from hepjax.metrics.histograms import (
     triangular_discriminator,
 )
 from hepjax.metrics.layers import LayerFeatures, layer_energies, layer_features, layers, split
-from hepjax.metrics.response import Moments, ResponseBin, moments, response_in_bins
+from hepjax.metrics.response import (
+    CalibrationBin,
+    Moments,
+    ResponseBin,
+    calibration_in_bins,
+    fraction,
+    half_width,
+    median,
+    mode,
+    moments,
+    response_in_bins,
+)
 from hepjax.metrics.showers import (
     Observable,
     cell_correlations,
@@ -37,6 +48,7 @@ from hepjax.metrics.significance import Roc, Sic, roc, sic
 
 __all__ = [
     "Auc",
+    "CalibrationBin",
     "CopyTest",
     "Estimate",
     "Floor",
@@ -48,6 +60,7 @@ __all__ = [
     "Roc",
     "Sic",
     "auc",
+    "calibration_in_bins",
     "cell_correlations",
     "cell_spectrum",
     "cells_above",
@@ -60,7 +73,9 @@ __all__ = [
     "emd_floor",
     "energy_distance",
     "energy_distance_nd",
+    "fraction",
     "fractions",
+    "half_width",
     "halves",
     "histogram",
     "largest_over_e",
@@ -71,6 +86,8 @@ __all__ = [
     "linear_edges",
     "log_edges",
     "mean_distance",
+    "median",
+    "mode",
     "moments",
     "multiplicities",
     "observables",
