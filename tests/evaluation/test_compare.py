@@ -7,8 +7,9 @@ from scipy.stats import wasserstein_distance
 
 from hepjax import evaluation, metrics
 from hepjax.report import write_json
+from hepjax.report.html import auc_table
 from hepjax.training import Config
-from hepjax.types import Geometry, InputError, Showers
+from hepjax.types import Geometry, InputError, Layer, Showers
 
 GRID = Geometry("toy", (4, 4))
 SHORT = Config(epochs=3, batch_size=64, validation=0.0)
@@ -87,3 +88,29 @@ def test_another_geometry_or_too_few_showers_are_refused():
         evaluation.compare(jax.random.key(0), toy(0), other)
     with pytest.raises(InputError, match="at least 60"):
         evaluation.compare(jax.random.key(0), toy(0), toy(1, n=10))
+
+
+LAYERED = Geometry("layered", (10,), layers=(Layer((2, 3), (10.0, 2.0), 5.0), Layer((1, 4), (1.0, 4.0), 5.0)))
+
+
+def layered_toy(seed, n=120, tilt=0.0):
+    """Energy shared between two layers, evenly but for `tilt`, the second one empty in a tenth of the showers."""
+    rng = np.random.default_rng(seed)
+    energy = rng.uniform(1e4, 1e5, size=n)
+    cells = rng.gamma(2.0, size=(n, 10)) * np.repeat([1 + tilt, 1], [6, 4]) * (rng.uniform(size=(n, 10)) > 0.2)
+    cells[: n // 10, 6:] = 0
+    return Showers(energy, 0.02 * energy[:, None] * cells, LAYERED)
+
+
+def test_layers_are_compared_one_by_one():
+    result = evaluation.compare(jax.random.key(0), layered_toy(0), layered_toy(1, tilt=0.5), config=SHORT)
+    table, tilted = result.metrics, layered_toy(1, tilt=0.5)
+    assert len(table["observables"]) == 4 + 2 * 8 and {"auc_mlp", "auc_trees_above_1mev"} <= set(table)
+    assert table["auc_trees_layers"] > 0.5 + 4 * table["auc_trees_layers_error"]
+    row = table["observables"]["layer_0_share"]
+    assert row["emd"] > row["emd_floor_99"]
+    assert [p.name for p in result.profiles] == [f"layer {k}, {kind}" for k in (0, 1) for kind in ("row", "column")]
+    assert [grid.shape for grid in result.averages["reference"]] == [(2, 3), (1, 4)]
+    np.testing.assert_allclose(sum(g.sum() for g in result.averages["generated"]), metrics.sum_over_e(tilted).mean())
+    assert [cells.shape for cells in result.examples["generated"].cells_mev] == [(5, 2, 3), (5, 1, 4)]
+    assert "Neural network, layer energies" in auc_table(result)
