@@ -58,7 +58,7 @@ def maximize(
     the search has not converged derivatives are NaN, or 0 if nothing downstream asks for them, so that
     `jnp.where(converged, theta, 0)` is safe. The maximum is a local one, uphill from the start.
 
-    Compile it as part of a jitted function; called outside of one, it compiles at every call.
+    It is compiled at every call, so call it from within a jitted function if there are several.
     Raises InputError for bounds that do not fit `start`.
     """
     start = jnp.asarray(start, jnp.result_type(start, float))
@@ -95,10 +95,10 @@ def box_of(bounds: Bounds, theta: Float[Array, "*batch k"]) -> newton.Box:
 
 
 def over_events(one: Callable, batch: tuple[int, ...]) -> Callable:
-    """A function of one event, mapped over leading axes."""
+    """A function of one event, mapped over leading axes and compiled."""
     for _ in batch:
         one = jax.vmap(one)
-    return one
+    return jax.jit(one)
 
 
 def _maximize_one(nll: newton.Function, start, box: newton.Box, tolerance: float, max_iterations: int) -> Maximum:

@@ -109,7 +109,8 @@ def step(point: Expansion, box: Box) -> Step:
     size = jnp.maximum(jnp.abs(values), tiny)
     slope = jnp.where(free, point.gradient / unit, 0) @ vectors
     direction = -(vectors @ (slope / size)) / unit
-    reach = jnp.minimum(box.high - box.low, 10 * (1 + jnp.abs(point.theta)))
+    width = box.high - box.low
+    reach = jnp.where(jnp.isfinite(width), width, 10 * (1 + jnp.abs(point.theta)))
     excess = jnp.max(jnp.where(free, jnp.abs(direction) / jnp.where(free, reach, 1), 0))
     condition = jnp.where(values[0] > tiny**2 * len(unit), values[-1] / values[0], jnp.inf)
     return Step(direction / jnp.maximum(excess, 1), jnp.sqrt(jnp.sum(slope**2 / size)), condition)
