@@ -26,7 +26,7 @@ import jax
 import numpy as np
 import tyro
 
-from hepjax import commands, data, evaluation, metrics, report
+from hepjax import data, evaluation, metrics, report, runs
 from hepjax.pipelines import squirels
 from hepjax.pipelines.squirels_config import DSB_CPU
 from hepjax.training import spec
@@ -69,7 +69,7 @@ def main(options: Options) -> None:
     for name, job in jobs.items():
         if name not in results and options.only in ("", name):
             results[name] = job()
-            results["provenance"] = commands.provenance()
+            results["provenance"] = runs.provenance()
             results["summary"] = summary(results)
             options.out.mkdir(parents=True, exist_ok=True)
             report.write_json(path, results)

@@ -10,10 +10,10 @@ import jax
 from rich.console import Console
 from rich.table import Table
 
-from hepjax import commands, data, evaluation, report
+from hepjax import data, evaluation, report, runs
 from hepjax.metrics.comparison import Comparison
 from hepjax.pipelines import squirels
-from hepjax.training import spec
+from hepjax.training import read_histories, spec
 
 CONFIG = squirels.Config()
 CONFIG = dataclasses.replace(CONFIG, shape_training=dataclasses.replace(CONFIG.shape_training, epochs=40))
@@ -33,7 +33,7 @@ def run(out: Path, seed: int = 0) -> Comparison:
     with data.output.claim(out, overwrite=Path(out).exists()) as folder:
         say.print(f"Fitting SQuIRELS to {len(fast)} GFlash and {len(full)} Geant4 showers …")
         asked = {"seed": seed, "sample": "embedded", "config": spec.encode(CONFIG)}
-        state, seconds = commands.run_squirels(folder, fast, full, CONFIG, seed, asked)
+        state, seconds = runs.fill(folder, asked, squirels, jax.random.key(seed), fast, full, CONFIG)
         say.print(f"Fitted in {seconds:.0f} s. Refining {len(source)} other GFlash showers …")
         key = jax.random.key(seed)
         jax.block_until_ready(squirels.refine(key, state, source).voxels)
@@ -41,7 +41,7 @@ def run(out: Path, seed: int = 0) -> Comparison:
         refined = squirels.refine(key, state, source)
         jax.block_until_ready(refined.voxels)
         ms = 1e3 * (time.perf_counter() - started) / len(source)
-        data.showers.write(folder / "refined.hdf5", refined, {"method": "SQuIRELS", **commands.provenance()})
+        data.showers.write(folder / "refined.hdf5", refined, {"method": "SQuIRELS", **runs.provenance()})
         say.print(f"Refined at {ms:.2f} ms a shower. Comparing with {len(reference)} Geant4 showers …")
         names = ("Geant4", "refined", "GFlash")
         comparison = evaluation.compare(key, reference, refined, source, train=full, names=names)
@@ -53,8 +53,8 @@ def run(out: Path, seed: int = 0) -> Comparison:
             "auc_refined": after["auc_mlp"],
         }
         inputs = {"sample": str(data.samples.squirels().path.name)}
-        history = commands.read_histories(folder)["shape"]
-        report.write_report(folder, comparison, inputs | commands.provenance(), history, extra)
+        history = read_histories(folder / runs.HISTORY)["shape"]
+        report.write_report(folder, comparison, inputs | runs.provenance(), history, extra)
     say.print(_summary(comparison))
     say.print(f"Report: {Path(out) / 'report.html'}", soft_wrap=True, markup=False)
     return comparison

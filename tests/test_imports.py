@@ -32,8 +32,9 @@ ALLOWED = {
     "report": BASE | {"metrics"},
     "evaluation": BASE | {"classifiers", "nets", "transforms", "training", "metrics"},
     "pipelines": BASE | FUNCTIONS | MODELS | {"inference", "training", "metrics", "data"},
-    "commands": ROOMS | {"cli"},  # for the types of the options only
-    "demo": ROOMS | {"commands"},
+    "runs": ROOMS | {"cli"},  # for the types of its options, which import no jax
+    "commands": ROOMS | {"runs", "cli"},
+    "demo": ROOMS | {"runs"},
     "cli": ROOMS | {"commands", "demo"},
 }
 """A room, and the other rooms that it may import; the root of the package, with its version, is open to all."""

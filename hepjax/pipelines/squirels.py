@@ -19,8 +19,7 @@ from hepjax.pipelines import coordinates, pairing
 from hepjax.pipelines import squirels_model as model
 from hepjax.pipelines import squirels_training as bridge_training
 from hepjax.pipelines.squirels_config import Config
-from hepjax.training import checkpoint, plan
-from hepjax.training.history import History, extend, write_history
+from hepjax.training import checkpoint, plan, write_histories
 from hepjax.types import InputError, PRNGKey, Showers, State
 
 PASSES = 8
@@ -67,9 +66,9 @@ def fit(
         place = None if folder is None else Path(folder) / which
         return bridge_training.fit_bridge(key, spec, which, table, held, place, resume)
 
-    (response, *_), (shape, *_) = fitted = train(key_response, "response"), train(key_shape, "shape")
+    (response, of_response), (shape, of_shape) = train(key_response, "response"), train(key_shape, "shape")
     if folder is not None:
-        _write_history(Path(folder) / "history.csv", [history for _, history in fitted])
+        write_histories(Path(folder) / "history.csv", {"response": of_response, "shape": of_shape})
     params = model.Bridges(response, shape)
     if spec.recalibrated:
         constants = model.recalibrate(key_marginals, spec, constants, params, _flat(sides[0]))
@@ -175,14 +174,6 @@ def _preprocess(key: PRNGKey, spec: model.Spec, fast: Showers, full: Showers) ->
     fast, full = _flat(fast), _flat(full)
     energy = transforms.standardize().fit(coordinates.log_energy(full.incident_energy))
     return model.Preprocessing(constants(fast), constants(full), energy)
-
-
-def _write_history(path: Path, histories: list[History]) -> None:
-    """Both histories below each other; the column `bridge` counts from 1."""
-    history: History = {}
-    for number, rows in enumerate(histories, 1):
-        history = extend(history, rows | {"bridge": np.full(rows["epoch"].shape, number)})
-    write_history(path, history)
 
 
 def _flat(showers: Showers) -> Showers:

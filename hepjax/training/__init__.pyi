@@ -1,6 +1,6 @@
 from . import checkpoint, config
 from .config import Config
-from .history import History, TrainingError, extend, write_history
+from .history import History, TrainingError, extend, read_histories, write_histories, write_history
 from .loop import Fitted, fit
 
 __all__ = [
@@ -12,5 +12,7 @@ __all__ = [
     "config",
     "extend",
     "fit",
+    "read_histories",
+    "write_histories",
     "write_history",
 ]

@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from hepjax.files import atomic_write
 
+PART = "part"
 FIRST = ("epoch", "loss", "val_loss", "score", "learning_rate", "grad_norm")
 History = dict[str, Float[np.ndarray, " epochs"]]
 
@@ -43,3 +44,25 @@ def write_history(path: str | os.PathLike[str], history: Mapping[str, np.ndarray
         writer = csv.writer(file)
         writer.writerow(history)
         writer.writerows(zip(*(column.tolist() for column in history.values()), strict=True))
+
+
+def write_histories(path: str | os.PathLike[str], histories: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+    """Write the histories of several fits below each other, named in the column `part`; their columns may differ."""
+    names = list(dict.fromkeys(name for history in histories.values() for name in history))
+    with atomic_write(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.DictWriter(file, [PART, *names])
+        writer.writeheader()
+        for part, history in histories.items():
+            columns = zip(*(column.tolist() for column in history.values()), strict=True)
+            writer.writerows({PART: part, **dict(zip(history, row, strict=True))} for row in columns)
+
+
+def read_histories(path: str | os.PathLike[str]) -> dict[str, dict[str, list[float]]]:
+    """The columns of every part of a file of `write_histories`; where a part lacks a column, its numbers are NaN."""
+    histories: dict[str, dict[str, list[float]]] = {}
+    with open(path, newline="") as file:
+        for row in csv.DictReader(file):
+            history = histories.setdefault(row.pop(PART), {name: [] for name in row})
+            for name, value in row.items():
+                history[name].append(float(value or "nan"))
+    return histories

@@ -1,5 +1,6 @@
 """The command line: one frozen dataclass a command, whose fields are its options. Nothing here imports jax early.
 
+A file for the commands of each pipeline; those of none are here.
 Errors of the user end with one line on standard error and exit code 2.
 """
 
@@ -12,70 +13,9 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from tyro.conf import FlagCreatePairsOff, arg, subcommand
+from tyro.conf import FlagCreatePairsOff, subcommand
 
-from hepjax.pipelines.squirels_config import Config as SquirelsConfig
-
-
-@dataclasses.dataclass(frozen=True)
-class SquirelsFit:
-    """Train the refinement of fast showers into full ones.
-
-    Addresses are file.hdf5:group/path; without a group the file's root holds incident_energies and showers.
-    """
-
-    fast: str
-    """Address of showers of the fast simulation."""
-    full: str
-    """Address of showers of the full simulation."""
-    out: Path
-    """Run folder to write."""
-    config: SquirelsConfig = SquirelsConfig()  # noqa: RUF009 - frozen
-    """How to train."""
-    seed: int = 0
-    """Seed of all random numbers."""
-    overwrite: bool = False
-    """Replace an older run folder."""
-    resume: bool = False
-    """Continue a run that was stopped, to the very numbers of an unbroken one."""
-
-    def run(self) -> None:
-        from hepjax import commands
-
-        commands.fit_squirels(self)
-
-
-@dataclasses.dataclass(frozen=True)
-class SquirelsRefine:
-    """Refine showers with a trained model."""
-
-    model: Path
-    """Run folder of `hepjax squirels fit`."""
-    fast: str
-    """Address of showers of the fast simulation."""
-    out: Path
-    """HDF5 file to write."""
-    seed: int = 0
-    """Seed of the noise."""
-    overwrite: bool = False
-    """Replace an older file."""
-
-    def run(self) -> None:
-        from hepjax import commands
-
-        commands.refine_squirels(self)
-
-
-@dataclasses.dataclass(frozen=True)
-class Squirels:
-    """Refine a fast simulation into the full one (SQuIRELS, arXiv:2308.12339)."""
-
-    command: Annotated[
-        Annotated[SquirelsFit, subcommand("fit")] | Annotated[SquirelsRefine, subcommand("refine")], arg(name="")
-    ]
-
-    def run(self) -> None:
-        self.command.run()
+from hepjax.cli.squirels import Squirels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,7 +77,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"hepjax: {error}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,98 @@
+"""Run folders: what a fit of the command line leaves behind, and how one that was stopped goes on.
+
+A run folder holds config.json, metrics.json, history.csv, figures/history_*.png and checkpoint/. A pipeline is a module
+of `hepjax.pipelines` with
+
+    fit(key, *arguments, folder, resume) -> state, which leaves checkpoints and history.csv in the folder,
+    save(path, state) and load(path) -> state.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import os
+import platform
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import jax
+
+from hepjax import data, report
+from hepjax.cli import common
+from hepjax.training import checkpoint, read_histories, spec
+from hepjax.types import InputError, State
+
+CONFIG, CHECKPOINT, PROGRESS, HISTORY = "config.json", "checkpoint", "progress", "history.csv"
+PLACE = ("out", "overwrite", "resume")  # options that say where and how to write, not what
+
+
+def fit(options: common.Fit, pipeline: ModuleType, *arguments: Any) -> State:
+    """Fit a pipeline as a command was asked to, in a run folder of its own.
+
+    arguments: those of the pipeline's `fit`, after the key. Raises InputError as `fill` does, and for the folder.
+    """
+    fields = (field.name for field in dataclasses.fields(options) if field.name not in PLACE)
+    asked = {name: spec.encode(getattr(options, name)) for name in fields}
+    with data.output.claim(options.out, overwrite=options.overwrite, resume=options.resume) as folder:
+        return fill(folder, asked, pipeline, jax.random.key(options.seed), *arguments)[0]
+
+
+def fill(folder: Path, asked: Mapping[str, Any], pipeline: ModuleType, *arguments: Any) -> tuple[State, float]:
+    """Fill a run folder, or go on with one that was stopped. Returns the state and the seconds of the fit.
+
+    asked: what the run was asked for, which a resumed run must share. arguments: those of the pipeline's `fit`.
+    Raises InputError when a resumed run is asked for something else.
+    """
+    before = json.loads((folder / CONFIG).read_text()) if (folder / CONFIG).exists() else None
+    if before is not None and before != asked:
+        changed = ", ".join(name for name in asked if before.get(name) != asked[name])
+        raise InputError(f"{folder / CONFIG}: resume expects the options of the stopped run, other: {changed}")
+    if (folder / CHECKPOINT).exists():
+        shutil.rmtree(folder / PROGRESS, ignore_errors=True)
+        return pipeline.load(folder / CHECKPOINT), 0.0
+    report.write_json(folder / CONFIG, asked)
+    started = time.perf_counter()
+    progress = folder / PROGRESS
+    state = pipeline.fit(*arguments, folder=progress, resume=progress.exists())
+    jax.block_until_ready(state.params)
+    seconds = time.perf_counter() - started
+    shutil.copyfile(progress / HISTORY, folder / HISTORY)
+    for part, history in read_histories(folder / HISTORY).items():
+        report.write_figure(folder / "figures" / f"history_{part}.png", report.history_figure(history, part))
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params))
+    report.write_json(
+        folder / "metrics.json", {"seconds_fit": seconds, "parameters": parameters, "provenance": provenance()}
+    )
+    pipeline.save(folder / CHECKPOINT, state)
+    shutil.rmtree(progress)
+    return state, seconds
+
+
+def load(folder: Path, pipeline: ModuleType) -> State:
+    """The fitted state of a run folder; raises InputError where there is none, or that of another pipeline."""
+    return pipeline.load(folder / CHECKPOINT)
+
+
+def require_new_file(path: Path, overwrite: bool) -> None:
+    """Raise InputError unless a file can be written there: before the work, not after it."""
+    if path.exists() and not overwrite:
+        raise InputError(f"{path}: output file exists, expected a new name or the option overwrite")
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"{path}: no such folder, expected one that exists")
+
+
+def provenance() -> dict[str, str]:
+    """Versions, hardware and date, to be kept beside results."""
+    device = jax.devices()[0]
+    return {
+        **checkpoint.versions(),
+        "python": platform.python_version(),
+        "device": f"{jax.device_count()} x {device.device_kind} ({platform.machine()}, {os.cpu_count()} cores)",
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+    }
