@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 
+import jax.numpy as jnp
+
 from hepjax import nets
 from hepjax.flows.chain import actnorm, chain, invert, permute
 from hepjax.flows.scalars import Scalar
@@ -45,8 +47,8 @@ def autoregressive_layer(dim: int, scalar: Scalar, hidden: tuple[int, ...], *, d
         return net.init(key)
 
     def forward(params, x, cond=None):
-        z, log_slope = scalar.forward(net.apply(params, x, cond), x)
-        return z, log_slope.sum(-1)
+        z, log_slope = scalar.forward(net.apply(params, x, cond), jnp.moveaxis(x, -1, 0))
+        return jnp.moveaxis(z, 0, -1), log_slope.sum(0)
 
     def inverse(params, z, cond=None):
         x, log_slope = net.unroll(params, scalar.inverse, z, cond)

@@ -61,10 +61,12 @@ def coupling_layer(dim: int, scalar: Scalar, hidden: tuple[int, ...], *, dim_con
         return net.init(key)
 
     def move(function, params, x, cond):
-        theta = net.apply(params, x[..., :fixed], cond=cond)
-        moved, log_slope = function(theta.reshape(*theta.shape[:-1], dim - fixed, scalar.size), x[..., fixed:])
+        theta = jnp.moveaxis(net.apply(params, x[..., :fixed], cond=cond), -1, 0)
+        theta = theta.reshape(scalar.size, dim - fixed, *theta.shape[1:])
+        moved, log_slope = function(theta, jnp.moveaxis(x[..., fixed:], -1, 0))
+        moved = jnp.moveaxis(moved, 0, -1)
         kept = jnp.broadcast_to(x[..., :fixed], (*moved.shape[:-1], fixed))
-        return jnp.concatenate([kept, moved], axis=-1), log_slope.sum(-1)
+        return jnp.concatenate([kept, moved], axis=-1), log_slope.sum(0)
 
     def forward(params, x, cond=None):
         return move(scalar.forward, params, x, cond)

@@ -1,8 +1,8 @@
 """Families of increasing functions of one coordinate, the elements of coupling and autoregressive flows.
 
-The functions are elementwise: theta (..., d, size) holds the parameters of the function of every coordinate of
-x (..., d). Zero parameters are the identity or near to it, and all functions are safe in float32: parameters of +-30
-and coordinates of +-1e3 give finite values and gradients.
+theta (size, ...) holds the parameters of the function of every element of x (...): they come first, and flows put the
+events last, since XLA vectorises along the last axis. Zero parameters are the identity or near to it, and all functions
+are safe in float32: parameters of +-30 and coordinates of +-1e3 give finite values and gradients.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
-
+from jaxtyping import Array
 
 LOGIT = 4.0
 """Bound of the raw parameters of splines."""
@@ -25,11 +24,11 @@ MOST_STEPS = 100
 
 
 class Scalar(NamedTuple):
-    """An increasing function of every coordinate.
+    """An increasing function of every element.
 
     size: number of parameters of one function.
-    forward: (theta (..., d, size), x (..., d)) -> (z (..., d), log dz/dx (..., d)).
-    inverse: (theta (..., d, size), z (..., d)) -> (x (..., d), log dx/dz (..., d)).
+    forward: (theta (size, ...), x (...)) -> (z (...), log dz/dx (...)).
+    inverse: (theta (size, ...), z (...)) -> (x (...), log dx/dz (...)).
     """
 
     size: int
@@ -42,12 +41,12 @@ def affine(bound: float = 3.0) -> Scalar:
     """`z = x exp(s) + t`, smooth, with s = theta_0 held within +-bound and t = theta_1."""
 
     def forward(theta, x):
-        s = _hold(theta[..., 0], bound)
-        return x * jnp.exp(s) + theta[..., 1], s
+        s = _hold(theta[0], bound)
+        return x * jnp.exp(s) + theta[1], s
 
     def inverse(theta, z):
-        s = _hold(theta[..., 0], bound)
-        return (z - theta[..., 1]) * jnp.exp(-s), -s
+        s = _hold(theta[0], bound)
+        return (z - theta[1]) * jnp.exp(-s), -s
 
     return Scalar(2, forward, inverse)
 
@@ -73,19 +72,25 @@ def spline(bins: int = 8, bound: float = 5.0, *, min_bin: float = 1e-2, min_slop
     offset = float(np.log(np.expm1(1 - min_slope)))
 
     def sizes(theta):
-        return jax.nn.softmax(theta, axis=-1) * (2 * bound - bins * min_bin) + min_bin
+        share = jnp.exp(theta)
+        return share * ((2 * bound - bins * min_bin) / share.sum(0)) + min_bin
 
-    def knots(theta):
+    def find(theta, value, backwards=False):
+        """The bin of every value, the first or the last one for those outside; a mask is faster than to gather."""
         theta = _hold(theta, LOGIT)
-        w, h, slopes = sizes(theta[..., :bins]), sizes(theta[..., bins : 2 * bins]), theta[..., 2 * bins :]
-        slopes = jax.nn.softplus(slopes + offset) + min_slope
-        one = jnp.ones_like(slopes[..., :1])
-        slopes = jnp.concatenate([one, slopes, one], axis=-1)
-        return _Knots(_left(w, bound), w, _left(h, bound), h, slopes[..., :-1], slopes[..., 1:])
+        width, height, slopes = sizes(theta[:bins]), sizes(theta[bins : 2 * bins]), theta[2 * bins :]
+        x, z = (jnp.cumsum(a[:-1], axis=0) - bound for a in (width, height))
+        above = value >= (z if backwards else x)
+        true, edge = jnp.ones_like(above[:1]), jnp.full_like(x[:1], -bound)
+        here = jnp.concatenate([true, above]) & ~jnp.concatenate([above, ~true])
+        one = jnp.zeros_like(x[:1])
+        arrays = ((edge, x), (width,), (edge, z), (height,), (one, slopes), (slopes, one))
+        x, width, z, height, left, right = (jnp.where(here, jnp.concatenate(a), 0).sum(0) for a in arrays)
+        left, right = (jax.nn.softplus(a + offset) + min_slope for a in (left, right))
+        return _Bin(x, width, z, height, left, right)
 
     def forward(theta, x):
-        k = knots(theta)
-        k = _pick(k, k.x, x)
+        k = find(theta, x)
         u = jnp.clip((x - k.x) / k.width, 0, 1)
         v = u * (1 - u)
         mean = k.height / k.width
@@ -94,8 +99,7 @@ def spline(bins: int = 8, bound: float = 5.0, *, min_bin: float = 1e-2, min_slop
         return jnp.where(inside, z, x), jnp.where(inside, _log_slope(k, u), 0)
 
     def inverse(theta, z):
-        k = knots(theta)
-        k = _pick(k, k.z, z)
+        k = find(theta, z, backwards=True)
         share = jnp.clip((z - k.z) / k.height, 0, 1)
         mean = k.height / k.width
         bend = (k.left + k.right - 2 * mean) * share
@@ -109,8 +113,8 @@ def spline(bins: int = 8, bound: float = 5.0, *, min_bin: float = 1e-2, min_slop
     return Scalar(3 * bins - 1, forward, inverse)
 
 
-class _Knots(NamedTuple):
-    """Bins of a spline: left edge and size in x and in z, slopes at the left and the right edge."""
+class _Bin(NamedTuple):
+    """A bin of a spline: left edge and size in x and in z, slopes at the left and the right edge."""
 
     x: Array
     width: Array
@@ -120,21 +124,7 @@ class _Knots(NamedTuple):
     right: Array
 
 
-def _left(sizes: Array, bound: float) -> Array:
-    """Left edges of bins."""
-    edges = jnp.cumsum(sizes[..., :-1], axis=-1) - bound
-    return jnp.concatenate([jnp.full_like(sizes[..., :1], -bound), edges], axis=-1)
-
-
-def _pick(knots: _Knots, edges: Array, value: Array) -> _Knots:
-    """The bin of every value, the first or the last for those outside; by a mask, which is faster than to gather."""
-    above = value[..., None] >= edges[..., 1:]
-    one = jnp.ones_like(above[..., :1])
-    here = jnp.concatenate([one, above], axis=-1) & ~jnp.concatenate([above, ~one], axis=-1)
-    return _Knots(*(jnp.where(here, a, 0).sum(-1) for a in knots))
-
-
-def _log_slope(k: _Knots, u: Array) -> Array:
+def _log_slope(k: _Bin, u: Array) -> Array:
     """log dz/dx at the share u of a bin (arXiv:1906.04032, eq. 5)."""
     v = u * (1 - u)
     mean = k.height / k.width
@@ -158,26 +148,27 @@ def mixture(components: int = 8, *, min_scale: float = 1e-2, min_slope: float = 
     offset = float(np.log(np.expm1(np.sqrt(1 - 3 * np.var(places) / np.pi**2) - min_scale)))
 
     def unpack(theta) -> tuple[Array, Array, Array]:
-        """Logarithms of the weights, places, scales."""
-        logits, shift, raw = jnp.split(theta, 3, axis=-1)
-        place = shift + jnp.asarray(places, theta.dtype)
-        return jax.nn.log_softmax(logits, axis=-1), place, min_scale + jax.nn.softplus(raw + offset)
+        """Logarithms of the weights, places, scales; each (components, ...)."""
+        logits, shift, raw = jnp.split(theta, 3)
+        start = jnp.asarray(places, theta.dtype).reshape(-1, *(1,) * (theta.ndim - 1))
+        return jax.nn.log_softmax(logits, axis=0), shift + start, min_scale + jax.nn.softplus(raw + offset)
 
     def forward(theta, x):
         log_weight, place, scale = unpack(theta)
-        a = (x[..., None] - place) / scale
-        log_lower, log_upper = jax.nn.log_sigmoid(a), jax.nn.log_sigmoid(-a)
-        lower = jax.nn.logsumexp(log_weight + log_lower, axis=-1)
-        upper = jax.nn.logsumexp(log_weight + log_upper, axis=-1)
-        density = jax.nn.logsumexp(log_weight + log_lower + log_upper - jnp.log(scale), axis=-1)
+        a = (x - place) / scale
+        log_lower = jax.nn.log_sigmoid(a)
+        log_upper = log_lower - a
+        lower = jax.nn.logsumexp(log_weight + log_lower, axis=0)
+        upper = jax.nn.logsumexp(log_weight + log_upper, axis=0)
+        density = jax.nn.logsumexp(log_weight + log_lower + log_upper - jnp.log(scale), axis=0)
         log_slope = jnp.logaddexp(np.log(1 - min_slope) + density - lower - upper, np.log(min_slope))
         return (1 - min_slope) * (lower - upper) + min_slope * x, log_slope
 
     def bracket(theta, z):
         """The smallest and the largest of what the components alone would give; the mixture lies between."""
         _, place, scale = unpack(theta)
-        ends = (scale * z[..., None] + (1 - min_slope) * place) / (1 - min_slope + min_slope * scale)
-        return ends.min(-1), ends.max(-1)
+        ends = (scale * z + (1 - min_slope) * place) / (1 - min_slope + min_slope * scale)
+        return ends.min(0), ends.max(0)
 
     @jax.custom_jvp
     def solve(theta, z):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -21,9 +22,9 @@ class Made(NamedTuple):
     """A net whose output i depends on the coordinates before i, and on the condition.
 
     init: key -> params.
-    apply: (params, x (..., d), cond (..., c) or None) -> (..., d, out).
+    apply: (params, x (..., d), cond (..., c) or None) -> (out, d, ...), events last.
     unroll: (params, choose, z (..., d), cond (..., c) or None) -> (x (..., d), extra (..., d)), coordinate by
-        coordinate: x_i, extra_i = choose(output i at x (..., out), z_i (...,)).
+        coordinate: x_i, extra_i = choose(output i at x (out, n), z_i (n,)) for all n events.
     """
 
     init: Callable[[PRNGKey], Params]
@@ -47,79 +48,82 @@ def made(
     """
     degrees = [_degrees(width, dim, dim_cond) for width in hidden]
     ranks = np.arange(dim)
-    masks = [ranks[:, None] < degrees[0], *(a[:, None] <= b for a, b in zip(degrees, degrees[1:], strict=False))]
-    seen = degrees[-1][:, None] <= ranks
+    masks = [ranks[:, None] < degrees[0], *(a[:, None] <= b for a, b in itertools.pairwise(degrees))]
+    visible = degrees[-1][:, None] <= ranks
+    # Where the units that coordinate i - 1 completes start in every layer, and how many there are at most.
+    places = [np.searchsorted(d, ranks) for d in degrees]
+    sizes = [int(np.bincount(d, minlength=dim)[1:].max(initial=1)) for d in degrees]
 
     def init(key):
         *keys, key_cond, key_out = jax.random.split(key, len(hidden) + 2)
-        scale = 0.0 if zero_output else 1.0
+        seen = [masks[0].sum(0) + dim_cond, *(m.sum(0) for m in masks[1:])]
         return {
-            "kernels": [_kernel(k, m, m.sum(0) + dim_cond * (m is masks[0])) for k, m in zip(keys, masks, strict=True)],
+            "cond": _normal(key_cond, (dim_cond, hidden[0]), seen[0]),
+            "kernels": [_normal(k, m.shape, n) for k, m, n in zip(keys, masks, seen, strict=True)],
             "biases": [jnp.zeros(width) for width in hidden],
-            "cond": _kernel(key_cond, np.ones((dim_cond, hidden[0])), masks[0].sum(0) + dim_cond),
-            "out_kernel": scale * _kernel(key_out, np.repeat(seen, out, 1), seen.sum(0).repeat(out)),
-            "out_bias": jnp.zeros((dim, out)),
+            "out_kernel": (not zero_output) * _normal(key_out, (hidden[-1], out, dim), visible.sum(0)),
+            "out_bias": jnp.zeros((out, dim)),
         }
 
+    # Units and coordinates come first and events last: a step of `unroll` touches whole rows.
+
     def weights(params):
-        """Masked kernels of the hidden layers, and that of the outputs as (units, dim, out)."""
+        """Masked kernels of the hidden layers, and that of the outputs."""
         kernels = [k * m for k, m in zip(params["kernels"], masks, strict=True)]
-        return kernels, params["out_kernel"].reshape(-1, dim, out) * seen[..., None]
+        return kernels, params["out_kernel"] * visible[:, None]
 
-    def offset(params, cond):
-        """What the first layer adds to its view of x."""
-        return params["biases"][0] if cond is None else params["biases"][0] + cond @ params["cond"]
+    def offsets(params, cond):
+        """What a layer adds to its view of the layer below, (units, n) or (units, 1)."""
+        first, *others = (b[:, None] for b in params["biases"])
+        return [first if cond is None else first + params["cond"].T @ cond.T, *others]
 
-    def layers(kernels, offsets, x):
-        """Activations of all hidden layers."""
+    def layers(kernels, add, x):
+        """Activations (units, n) of all hidden layers."""
         activations = []
-        for kernel, add in zip(kernels, offsets, strict=True):
-            x = jax.nn.silu(x @ kernel + add)
+        for kernel, b in zip(kernels, add, strict=True):
+            x = jax.nn.silu(kernel.T @ x + b)
             activations.append(x)
         return activations
 
     def apply(params, x, cond=None):
-        check(x, cond)
+        x, cond, batch = check(x, cond)
         kernels, out_kernel = weights(params)
-        last = layers(kernels, [offset(params, cond), *params["biases"][1:]], x)[-1]
-        y = last @ out_kernel.reshape(-1, dim * out)
-        return y.reshape(*y.shape[:-1], dim, out) + params["out_bias"]
+        last = layers(kernels, offsets(params, cond), x.T)[-1]
+        y = jnp.tensordot(out_kernel, last, (0, 0)) + params["out_bias"][..., None]
+        return y.reshape(out, dim, *batch)
 
     def unroll(params, choose, z, cond=None):
-        check(z, cond)
-        batch = jnp.broadcast_shapes(z.shape[:-1], () if cond is None else cond.shape[:-1])
-        z = jnp.broadcast_to(z, (*batch, dim)).reshape(-1, dim)
-        cond = None if cond is None else jnp.broadcast_to(cond, (*batch, dim_cond)).reshape(-1, dim_cond)
+        z, cond, batch = check(z, cond)
         kernels, out_kernel = weights(params)
-        offsets = [jnp.broadcast_to(offset(params, cond), (len(z), hidden[0])), *params["biases"][1:]]
-        # From here on units and coordinates come first and events last: a step touches whole rows.
-        start = [h.T for h in layers(kernels, offsets, jnp.zeros_like(z))]
-        rows = [k.T for k in kernels]
-        offsets = [offsets[0].T, *(b[:, None] for b in offsets[1:])]
+        add = offsets(params, cond)
+        # Units of degree 0 are right from the start, the others wait for their coordinates.
+        start = [jnp.broadcast_to(h, (h.shape[0], len(z))) for h in layers(kernels, add, jnp.zeros_like(z.T))]
 
         def step(carry, inputs):
             x, activations = carry
             i, z_i, kernel_i, bias_i, places = inputs
             below, updated = x, []
-            for h, kernel, add, place, size in zip(activations, rows, offsets, places, sizes, strict=True):
+            for h, kernel, b, place, size in zip(activations, kernels, add, places, sizes, strict=True):
                 part = functools.partial(jax.lax.dynamic_slice_in_dim, start_index=place, slice_size=size)
-                new = jax.nn.silu(part(kernel) @ below + part(add))
+                new = jax.nn.silu(part(kernel.T) @ below + part(b))
                 below = jax.lax.dynamic_update_slice_in_dim(h, new, place, 0)
                 updated.append(below)
-            x_i, extra_i = choose((kernel_i @ below).T + bias_i, z_i)
+            x_i, extra_i = choose(kernel_i @ below + bias_i[:, None], z_i)
             return (x.at[i].set(x_i), updated), extra_i
 
-        places = [np.searchsorted(d, ranks) for d in degrees]
-        sizes = [int(np.bincount(d, minlength=dim)[1:].max(initial=1)) for d in degrees]
-        inputs = (ranks, z.T, jnp.moveaxis(out_kernel, 0, -1), params["out_bias"], places)
+        inputs = (ranks, z.T, out_kernel.T, params["out_bias"].T, places)
         (x, _), extra = jax.lax.scan(step, (jnp.zeros_like(z.T), start), inputs)
         return x.T.reshape(*batch, dim), extra.T.reshape(*batch, dim)
 
     def check(x, cond):
+        """Events and conditions as (n, d) and (n, c), and their leading shape."""
         if x.shape[-1] != dim:
             raise ValueError(f"made takes x of shape (..., {dim}), got {x.shape}")
         if (0 if cond is None else cond.shape[-1]) != dim_cond:
             raise ValueError(f"made takes {dim_cond} conditions, got {'none' if cond is None else cond.shape}")
+        batch = jnp.broadcast_shapes(x.shape[:-1], () if cond is None else cond.shape[:-1])
+        x, cond = (None if a is None else jnp.broadcast_to(a, (*batch, a.shape[-1])) for a in (x, cond))
+        return x.reshape(-1, dim), None if cond is None else cond.reshape(-1, dim_cond), batch
 
     return Made(init, apply, unroll)
 
@@ -133,6 +137,6 @@ def _degrees(width: int, dim: int, dim_cond: int) -> np.ndarray:
     return np.concatenate([np.zeros(alone, int), 1 + np.arange(others) * (dim - 1) // others])
 
 
-def _kernel(key: PRNGKey, mask: np.ndarray, fan_in: np.ndarray) -> Array:
-    """LeCun's normal start for the inputs that a unit does see."""
-    return jax.random.normal(key, mask.shape) * mask / np.sqrt(np.maximum(fan_in, 1))
+def _normal(key: PRNGKey, shape: tuple[int, ...], fan_in: np.ndarray) -> Array:
+    """LeCun's normal start; fan_in is the number of inputs that a unit does see."""
+    return jax.random.normal(key, shape) / np.sqrt(np.maximum(fan_in, 1))
