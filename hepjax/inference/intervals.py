@@ -106,7 +106,7 @@ def _search(nll: newton.Function, maximum: Float[Array, " k"], box: newton.Box, 
         inner, outer = jnp.where(below, distance, search.inner), jnp.where(below, search.outer, distance)
         guess = distance + (goal - r) * r / (side * here.gradient[index])
         safe = jnp.where(jnp.isfinite(outer), (inner + outer) / 2, 2 * distance)
-        after = jnp.minimum(jnp.where((guess > inner) & (guess < outer), guess, safe), limit)
+        after = jnp.minimum(jnp.where((r > 0) & (guess >= inner) & (guess <= outer), guess, safe), limit)
         found = converged & ((jnp.abs(r - goal) <= tolerance * goal) | (below & (distance >= limit)))
         return _Search(inner, outer, after, move(here.theta, after - distance, after), found, search.steps + 1)
 
