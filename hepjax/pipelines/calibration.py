@@ -1,0 +1,161 @@
+"""Energies of showers by maximum likelihood (arXiv:2404.18992): the estimate knows no prior of the training sample.
+
+    E_hat(x) = argmax_E ln p(x | E),    -2 ln(L / L_max) = 1 at the ends of its interval
+
+with p the mean of an ensemble of flows of a few features x of the shower, conditional on its energy. `fit`, then
+`calibrate`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from hepjax import training
+from hepjax.pipelines import calibration_features, samples
+from hepjax.pipelines import calibration_model as model
+from hepjax.pipelines.calibration_config import Config
+from hepjax.pipelines.calibration_model import Calibrated
+from hepjax.training import checkpoint, plan
+from hepjax.types import AnyArray, Events, InputError, Params, PRNGKey, Showers, State
+
+__all__ = ["Calibrated", "Config", "calibrate", "fit", "load", "log_likelihood", "save"]
+
+
+def fit(
+    key: PRNGKey,
+    showers: Showers,
+    config: Config = Config(),  # noqa: B008 - frozen
+    *,
+    weight: Float[AnyArray, " n"] | None = None,
+    folder: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+) -> State:
+    """Train the ensemble on showers of known energies.
+
+    weight: of every shower, zero or above, 1/E for instance to make a uniform sample a log-uniform one. folder: where
+    checkpoints and `history.csv` go; with resume, a fit that was killed continues there and ends with the same
+    parameters. Returns a `State` for `calibrate` and `save`.
+
+    Raises InputError for options out of range, weights that are none, and showers that are not physical, fewer than
+    100, or all of one energy.
+    """
+    _check_options(config)
+    samples.require(showers)
+    weight = _checked(weight, len(showers))
+    spec = model.Spec(config, showers.geometry, calibration_features.heaviest(showers.voxels, showers.geometry))
+    constants = model.fit_constants(spec, showers, weight)
+    events = model.table(spec, constants, showers, weight)
+    return State(spec, constants, _fit_members(key, spec, events, folder, resume))
+
+
+def calibrate(state: State, voxels: Float[AnyArray, "*batch v"]) -> Calibrated:
+    """The most likely energies of showers and their intervals; voxels in MeV, their incident energy is not asked for.
+
+    Compiled, and differentiable with respect to `voxels`, `state.constants` and `state.params` by the implicit
+    function theorem; derivatives are NaN where the search has not converged. See `Calibrated` for the flags.
+    Raises InputError for showers of another number of cells than the state's.
+    """
+    flat = _flat(state, voxels)
+    calibrated = model.calibrator(state.spec)(state.constants, state.params, flat)
+    return jax.tree.map(lambda a: a.reshape(jnp.shape(voxels)[:-1]), calibrated)
+
+
+def log_likelihood(
+    state: State, voxels: Float[AnyArray, "*batch v"], energy_mev: Float[AnyArray, "*batch k"]
+) -> Float[Array, "*batch k"]:
+    """ln p(features | E) of showers at each of the energies, in nats.
+
+    Raises InputError for showers of another number of cells than the state's.
+    """
+    flat, energy = _flat(state, voxels), jnp.asarray(energy_mev, float)
+    values = model.likelihood(state.spec)(state.constants, state.params, flat, energy.reshape(len(flat), -1))
+    return values.reshape(energy.shape)
+
+
+def save(path: str | os.PathLike[str], state: State) -> None:
+    """Write a fitted state as a folder, whole or not at all. Raises InputError where it cannot be written."""
+    checkpoint.save(path, state)
+
+
+def load(path: str | os.PathLike[str]) -> State:
+    """Read a fitted state. Raises InputError where there is none, or a damaged one, or that of another model."""
+
+    def untrained(spec):
+        if not isinstance(spec, model.Spec):
+            raise InputError(f"{path}: holds another model, expected one of a calibration")
+        return State(spec, *model.untrained(spec))
+
+    return checkpoint.load(path, untrained)
+
+
+def _check_options(config: Config) -> None:
+    for name in ("members", "components", "degree", "batch"):
+        if getattr(config, name) < 1:
+            raise InputError(f"config: {name} is {getattr(config, name)}, expected at least 1")
+    if not 0 <= config.validation < 1:
+        raise InputError(f"config: validation is {config.validation}, expected at least 0 and less than 1")
+    if not (config.smear >= 0 and config.reach > 1):
+        raise InputError("config: expected smear zero or above, and reach above 1")
+    plan.check(config.training)
+
+
+def _checked(weight: AnyArray | None, showers: int) -> Array | None:
+    """Weights of mean one."""
+    if weight is None:
+        return None
+    weight = np.asarray(weight, np.float64)
+    if weight.shape != (showers,) or not (np.isfinite(weight) & (weight >= 0)).all() or not weight.any():
+        raise InputError(
+            f"weights of shape {weight.shape}, expected {showers} finite ones, zero or above, not all zero"
+        )
+    return jnp.asarray(weight / weight.mean(), float)
+
+
+def _flat(state: State, voxels: AnyArray) -> Array:
+    """Showers (n, v) in the dtype of the state."""
+    geometry = state.spec.geometry
+    if jnp.shape(voxels)[-1:] != (geometry.voxels,):
+        raise InputError(
+            f"showers of shape {jnp.shape(voxels)}, the model expects (..., {geometry.voxels}) of {geometry.name}"
+        )
+    return jnp.asarray(voxels, float).reshape(-1, geometry.voxels)
+
+
+def _fit_members(
+    key: PRNGKey, spec: model.Spec, events: Events, folder: str | os.PathLike[str] | None, resume: bool
+) -> Params:
+    """Parameters of all members, stacked. Each holds out other events, as long as there are enough."""
+    config, flow = spec.config, model.build(spec)
+    key_rows, key_train = jax.random.split(key)
+    order = np.asarray(jax.random.permutation(key_rows, len(events.x)))
+    held = round(config.validation * len(order))
+    recipe = dataclasses.replace(config.training, validation=0.0)
+    params, histories = [], {}
+    for member in range(config.members):
+        turned, name = np.roll(order, -member * held), f"member_{member + 1}"
+        fitted = training.fit(
+            jax.random.fold_in(key_train, member),
+            flow,
+            _take(events, turned[held:]),
+            recipe,
+            validation=_take(events, turned[:held]) if held else None,
+            folder=None if folder is None else Path(folder) / name,
+            resume=resume,
+            name=name,
+        )
+        params.append(fitted.params)
+        histories[name] = fitted.history
+    if folder is not None:
+        training.write_histories(Path(folder) / "history.csv", histories)
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *params)
+
+
+def _take(events: Events, rows: np.ndarray) -> Events:
+    return jax.tree.map(lambda a: a[rows], events)

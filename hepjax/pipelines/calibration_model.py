@@ -1,0 +1,204 @@
+"""What a calibration is made of: its specification, its likelihood, and the jitted search for the maximum."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from hepjax import flows, inference, transforms
+from hepjax.pipelines import calibration_features as features
+from hepjax.pipelines.calibration_config import Config
+from hepjax.types import Constants, Events, Flow, Geometry, Params, Showers, Transform
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    """All that rebuilds the functions of a fitted state: hashable, and JSON in its checkpoint.
+
+    implied: the layer whose share of the energy is no feature, since the others imply it.
+    """
+
+    config: Config
+    geometry: Geometry
+    implied: int
+
+
+class Preprocessing(NamedTuple):
+    """Fitted constants.
+
+    floors_mev: of every layer, see `calibration_features`. trend: mean and width of every feature given ln E. energy:
+    mean and width of ln E, the flow's condition. start: ln E given ln S. range: smallest and largest ln E of training.
+    """
+
+    floors_mev: Float[Array, " l"]
+    trend: transforms.Trend
+    energy: transforms.Moments
+    start: transforms.Trend
+    range: Float[Array, " 2"]
+
+
+class Calibrated(NamedTuple):
+    """Energies of showers; all (...,).
+
+    energy_mev: the most likely energy. sigma_low_mev, sigma_high_mev: from there down and up to where
+    -2 ln(L / L_max) = 1, or to the end of the search. nll: -ln p(features | energy) there, in nats; the reference
+    measure is Lebesgue's of the features. converged: whether there is a maximum, with both ends of its interval, within
+    the energies searched. in_range: whether the energy is one of those of training, and no extrapolation.
+    """
+
+    energy_mev: Float[Array, "*batch"]
+    sigma_low_mev: Float[Array, "*batch"]
+    sigma_high_mev: Float[Array, "*batch"]
+    nll: Float[Array, "*batch"]
+    converged: Bool[Array, "*batch"]
+    in_range: Bool[Array, "*batch"]
+
+
+@functools.cache
+def build(spec: Spec) -> Flow:
+    """One member: the density of standardised features given the standardised ln E, twice differentiable in both.
+
+    Its loss is that of features with noise of width `smear`: an empty layer is a spike in its feature, whose place is
+    known exactly and tells nothing of the energy, and a density that followed it would.
+    """
+    dim, config = dimensions(spec), spec.config
+    scalar = flows.mixture(config.components)
+    layer = flows.autoregressive(dim, scalar, depth=1, hidden=config.hidden, dim_cond=1, normalize=False)
+    flow = flows.transformed(layer, flows.logistic(dim))
+
+    def loss(key, params, batch):
+        noise = config.smear * jax.random.normal(key, batch.x.shape, batch.x.dtype)
+        return flow.loss(key, params, batch._replace(x=batch.x + noise))
+
+    return flow._replace(loss=loss)
+
+
+def dimensions(spec: Spec) -> int:
+    """Number of features."""
+    layers = len(spec.geometry.layers) or 1
+    named = {"layers": max(layers - 1, 1), "shapes": 3 * layers}
+    return 1 + sum(named[name] for name in spec.config.features)
+
+
+def trend(spec: Spec) -> Transform:
+    """Features made standard given ln E."""
+    return transforms.trend(spec.config.degree)
+
+
+def observe(spec: Spec, constants: Preprocessing, voxels: Float[Array, "*batch v"]) -> Float[Array, "*batch d"]:
+    """Features of showers, ln S first."""
+    return features.extract(spec.config.features, spec.geometry, spec.implied, constants.floors_mev, voxels)
+
+
+def log_energy(showers: Showers) -> Float[Array, "*batch 1"]:
+    """ln of the incident energy in MeV."""
+    return jnp.log(jnp.asarray(showers.incident_energy, float))[..., None]
+
+
+def fit_constants(spec: Spec, showers: Showers, weight: Array | None) -> Preprocessing:
+    """Preprocessing of a sample with weights (n,)."""
+    voxels, energy = jnp.asarray(showers.voxels, float), log_energy(showers)
+    floors = jnp.asarray(features.fit_floors(voxels, spec.geometry), float)
+    x = features.extract(spec.config.features, spec.geometry, spec.implied, floors, voxels)
+    return Preprocessing(
+        floors,
+        trend(spec).fit(x, energy, weight),
+        transforms.standardize().fit(energy, weight=weight),
+        transforms.trend(1).fit(energy, x[:, :1], weight),
+        jnp.stack([energy.min(), energy.max()]),
+    )
+
+
+def table(spec: Spec, constants: Preprocessing, showers: Showers, weight: Array | None) -> Events:
+    """What the members are trained on: standardised features, the standardised ln E, weights."""
+    energy = log_energy(showers)
+    x = observe(spec, constants, jnp.asarray(showers.voxels, float))
+    standard, _ = trend(spec).forward(constants.trend, x, energy)
+    return Events(standard, transforms.standardize().forward(constants.energy, energy)[0], weight)
+
+
+def log_likelihood(
+    spec: Spec, constants: Preprocessing, params: Params, x: Float[Array, "*batch d"], energy: Float[Array, "*batch 1"]
+) -> Float[Array, "*batch"]:
+    """ln p(x | E) of features, in nats: the logarithm of the members' mean density. energy: ln E in MeV.
+
+    Features are standardised given E, so that the width of theirs, a function of E, enters.
+    """
+    standard, log_det = trend(spec).forward(constants.trend, x, energy)
+    cond, _ = transforms.standardize().forward(constants.energy, energy)
+    log_probs = jax.vmap(build(spec).log_prob, (0, None, None))(params, standard, cond)
+    return jax.nn.logsumexp(log_probs, axis=0) - jnp.log(len(log_probs)) + log_det
+
+
+@functools.cache
+def likelihood(spec: Spec) -> Callable[[Preprocessing, Params, Array, Array], Array]:
+    """The jitted (constants, params, voxels (n, v), energy (n, k) MeV) -> ln p(features | energy) (n, k)."""
+
+    @jax.jit
+    def scan(constants, params, voxels, energy):
+        x = observe(spec, constants, voxels)[:, None]
+        return log_likelihood(spec, constants, params, x, jnp.log(energy)[..., None])
+
+    return scan
+
+
+@functools.cache
+def calibrator(spec: Spec) -> Callable[[Preprocessing, Params, Array], Calibrated]:
+    """The jitted (constants, params, voxels (n, v) MeV) -> `Calibrated` (n,)."""
+
+    def one_batch(constants: Preprocessing, params: Params, voxels: Array) -> Calibrated:
+        def log_prob(energy, x):
+            return log_likelihood(spec, constants, params, x, energy)
+
+        x = observe(spec, constants, voxels)
+        start, _ = transforms.trend(1).inverse(constants.start, jnp.zeros_like(x[:, :1]), x[:, :1])
+        reach = jnp.log(spec.config.reach)
+        bounds = constants.range[0] - reach, constants.range[1] + reach
+        # Where the search starts is no function of the data.
+        maximum = inference.maximize(log_prob, jax.lax.stop_gradient(start), bounds, x)
+        ends = inference.intervals(log_prob, maximum, bounds, x)
+        theta = maximum.theta[:, 0]
+        energy = jnp.exp(theta)
+        closed = ~(maximum.at_bound | ends.low_open | ends.high_open)[:, 0]
+        return Calibrated(
+            energy,
+            energy - jnp.exp(ends.low[:, 0]),
+            jnp.exp(ends.high[:, 0]) - energy,
+            -maximum.log_prob,
+            maximum.converged & ends.converged[:, 0] & closed,
+            (theta >= constants.range[0]) & (theta <= constants.range[1]),
+        )
+
+    @jax.jit
+    def calibrate(constants, params, voxels):
+        size = min(spec.config.batch, len(voxels))
+        chunks = -(-len(voxels) // size)
+        # Showers that fill the last batch are copies, so that one program serves all batches.
+        filled = jnp.pad(voxels, ((0, chunks * size - len(voxels)), (0, 0)), mode="edge")
+        one = functools.partial(one_batch, constants, params)
+        calibrated = jax.lax.map(one, filled.reshape(chunks, size, -1))
+        return jax.tree.map(lambda a: a.reshape(-1)[: len(voxels)], calibrated)
+
+    return calibrate
+
+
+def untrained(spec: Spec) -> tuple[Constants, Params]:
+    """Constants and parameters of the right shapes, for a checkpoint to fill."""
+    layers, dim, width = len(spec.geometry.layers) or 1, dimensions(spec), spec.config.degree + 1
+    shape = jnp.zeros
+    of = transforms.Trend
+    constants = Preprocessing(
+        shape(layers),
+        of(shape(()), shape(()), shape((width, dim)), shape((width, dim))),
+        transforms.Moments(shape(1), shape(1)),
+        of(shape(()), shape(()), shape((2, 1)), shape((2, 1))),
+        shape(2),
+    )
+    keys = jax.random.split(jax.random.key(0), spec.config.members)
+    return constants, jax.jit(jax.vmap(build(spec).init))(keys)
