@@ -12,7 +12,6 @@ from hepjax.flows.scalars import Scalar
 from hepjax.types import Bijection
 
 
-@functools.cache
 def autoregressive(
     dim: int,
     scalar: Scalar,
@@ -30,11 +29,27 @@ def autoregressive(
     of the net, and back one in total, spread over `dim` steps. inverse: the other way round (IAF, arXiv:1606.04934),
     for fast sampling. Without `normalize` the layers of activation normalisation are left out.
     """
+    blocks = autoregressive_blocks(
+        dim, scalar, depth=depth, hidden=hidden, dim_cond=dim_cond, inverse=inverse, normalize=normalize
+    )
+    return chain(*blocks)
+
+
+def autoregressive_blocks(
+    dim: int,
+    scalar: Scalar,
+    *,
+    depth: int = 5,
+    hidden: tuple[int, ...] = (256, 256),
+    dim_cond: int = 0,
+    inverse: bool = False,
+    normalize: bool = True,
+) -> tuple[Bijection, ...]:
+    """The blocks whose chain is `autoregressive`; each ends with a reversal of the coordinates."""
     layer = autoregressive_layer(dim, scalar, hidden, dim_cond=dim_cond)
-    layer = invert(layer) if inverse else layer
     flip = permute(tuple(range(dim))[::-1])
-    blocks = [*([actnorm(dim)] if normalize else []), layer, flip]
-    return chain(*(blocks * depth))
+    block = chain(*([actnorm(dim)] if normalize else []), invert(layer) if inverse else layer, flip)
+    return (block,) * depth
 
 
 @functools.cache

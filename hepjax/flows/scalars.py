@@ -83,7 +83,7 @@ def spline(bins: int = 8, bound: float = 5.0, *, min_bin: float = 1e-2, min_slop
         above = value >= (z if backwards else x)
         true, edge = jnp.ones_like(above[:1]), jnp.full_like(x[:1], -bound)
         here = jnp.concatenate([true, above]) & ~jnp.concatenate([above, ~true])
-        one = jnp.zeros_like(x[:1])
+        one = jnp.zeros_like(x[:1])  # as a raw slope
         arrays = ((edge, x), (width,), (edge, z), (height,), (one, slopes), (slopes, one))
         x, width, z, height, left, right = (jnp.where(here, jnp.concatenate(a), 0).sum(0) for a in arrays)
         left, right = (jax.nn.softplus(a + offset) + min_slope for a in (left, right))
@@ -103,10 +103,11 @@ def spline(bins: int = 8, bound: float = 5.0, *, min_bin: float = 1e-2, min_slop
         share = jnp.clip((z - k.z) / k.height, 0, 1)
         mean = k.height / k.width
         bend = (k.left + k.right - 2 * mean) * share
-        # The stable root of a u^2 + b u + c = 0 (eqs. 26-29), whose b is positive wherever a cancellation threatens.
+        # The root of a u^2 + b u + c = 0 in [0, 1] (eqs. 26-29), in the form that does not cancel for the sign of b.
         b = k.left - bend
         a, c = mean - b, -mean * share
-        u = jnp.clip(-2 * c / (b + jnp.sqrt(jnp.maximum(b**2 - 4 * a * c, jnp.finfo(z.dtype).tiny))), 0, 1)
+        q = jnp.abs(b) + jnp.sqrt(jnp.maximum(b**2 - 4 * a * c, jnp.finfo(z.dtype).tiny))
+        u = jnp.clip(jnp.where(b > 0, -2 * c, q) / jnp.where(b > 0, q, 2 * a), 0, 1)
         inside = jnp.abs(z) < bound
         return jnp.where(inside, k.x + u * k.width, z), jnp.where(inside, -_log_slope(k, u), 0)
 
