@@ -92,8 +92,8 @@ def sic(
     curves = list(_bootstrapped((background, signal), weights, thresholds, bootstraps, seed))
     counts = _background_at(curve, grid) >= least
     value, low, high = np.full((3, POINTS), np.nan)
-    value[counts] = _at_signal(curve, grid[counts])
-    low[counts], high[counts] = _central_68([_at_signal(c, grid[counts]) for c in curves])
+    value[counts] = _at_signal(curve, grid[counts], least)
+    low[counts], high[counts] = np.quantile([_at_signal(c, grid[counts], least) for c in curves], [0.16, 0.84], axis=0)
     return Sic(
         signal=grid,
         value=value,
@@ -163,8 +163,9 @@ def _background_at(curve: Roc, signal: np.ndarray) -> np.ndarray:
     return np.interp(-signal, -curve.signal[::-1], curve.background[::-1])
 
 
-def _at_signal(curve: Roc, signal: np.ndarray) -> np.ndarray:
-    return _improvement(signal, _background_at(curve, signal))
+def _at_signal(curve: Roc, signal: np.ndarray, least: float) -> np.ndarray:
+    """SIC that keeps eps_S; where a bootstrap sample passes less background than the floor, it counts as the floor."""
+    return signal / np.sqrt(np.maximum(_background_at(curve, signal), least))
 
 
 def _at_background(curve: Roc, background: float, least: float) -> float:
@@ -174,16 +175,7 @@ def _at_background(curve: Roc, background: float, least: float) -> float:
 
 def _maximum(curve: Roc, least: float) -> float:
     counts = curve.background >= least
-    return float(_improvement(curve.signal[counts], curve.background[counts]).max())
-
-
-def _improvement(signal: np.ndarray, background: np.ndarray) -> np.ndarray:
-    with np.errstate(divide="ignore"):  # a bootstrap sample may have no background event left
-        return signal / np.sqrt(background)
-
-
-def _central_68(bootstrapped: Sequence[np.ndarray]) -> np.ndarray:
-    return np.quantile(bootstrapped, [0.16, 0.84], axis=0, method="nearest")  # infinite ones do not interpolate
+    return float(np.max(curve.signal[counts] / np.sqrt(curve.background[counts])))
 
 
 def _estimate(value: float, bootstrapped: Sequence[float]) -> Estimate:

@@ -33,6 +33,16 @@ def profile_figure(comparison: Comparison) -> Figure:
         return figure
 
 
+def layer_energy_figure(comparison: Comparison) -> Figure:
+    """Energy of each layer over the incident energy, with ratio panels."""
+    names = [f"layer_{k}_over_e" for k in range(len(comparison.layers))]
+    with house_style():
+        figure = new_figure(4.8 * len(names), 4.6)
+        for part, name in zip(np.ravel(figure.subfigures(1, len(names), squeeze=False)), names, strict=True):
+            draw_distribution(part, _distribution(comparison, name), _notes(comparison, name))
+        return figure
+
+
 def overview_figure(comparison: Comparison) -> Figure:
     """Four global observables and the profiles of all layers on one page."""
     count = 4 + len(comparison.profiles)

@@ -16,7 +16,7 @@ GENERATED = "#d1495b"
 BASELINE = "#2e86ab"
 COLOURS = (REFERENCE, GENERATED, BASELINE, "#edae49", "#5b8e7d", "#7b5ea7", "#8c564b")
 MARKERS = ("s", "o", "^", "D", "v", "P", "X")
-LINES = ("-", "-", (0, (4, 1.5)), "-.", (0, (1, 1)), (0, (6, 1, 1, 1)), (0, (3, 3)))
+LINES = ("-", "-", (0, (4, 1.5)), (0, (6, 1.5, 1, 1.5)), (0, (1, 1)), (0, (10, 2)), (0, (3, 3)))
 FLOOR = "#b7b7b7"
 RATIO_HALF_RANGE = 0.5
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from hepjax.files import atomic_write
 from hepjax.metrics.comparison import Comparison
-from hepjax.report.distributions import distribution_figure, overview_figure, profile_figure
+from hepjax.report.distributions import distribution_figure, layer_energy_figure, overview_figure, profile_figure
 from hepjax.report.html import png, render
 from hepjax.report.images import average_figure, example_figure
 from hepjax.report.panels import correlation_figure, floor_figure, history_figure, response_figure
@@ -80,6 +80,8 @@ def _figures(comparison: Comparison, history: Mapping[str, Any] | None) -> dict[
         "correlations": ("Correlations of the cells' energies over E_inc.", correlation_figure(comparison)),
         "profiles": ("Row and column profiles.", profile_figure(comparison)),
     }
+    if len(comparison.layers) > 1:
+        figures["layer_energies"] = ("Energies of the layers over E_inc.", layer_energy_figure(comparison))
     for d in comparison.distributions:
         if d.name in OVERVIEW_OBSERVABLES:
             figures[d.name] = (d.name.replace("_", " "), distribution_figure(comparison, d.name))
