@@ -8,8 +8,9 @@ import jax
 
 from hepjax import data, evaluation, report, runs
 from hepjax.cli import Compare
+from hepjax.cli.calibrate import CalibrateApply, CalibrateFit
 from hepjax.cli.squirels import SquirelsFit, SquirelsRefine
-from hepjax.pipelines import squirels
+from hepjax.pipelines import calibration, squirels
 
 
 def fit_squirels(options: SquirelsFit) -> None:
@@ -27,6 +28,22 @@ def refine_squirels(options: SquirelsRefine) -> None:
     refined = squirels.refine(jax.random.key(options.seed), state, fast)
     made = {"method": "SQuIRELS", "fast": options.fast, "model": str(options.model), **runs.provenance()}
     data.showers.write(options.out, refined, made)
+
+
+def fit_calibration(options: CalibrateFit) -> None:
+    """`hepjax calibrate fit`: a run folder."""
+    runs.fit(options, calibration, data.showers.read(options.showers), options.config)
+
+
+def apply_calibration(options: CalibrateApply) -> None:
+    """`hepjax calibrate apply`: an HDF5 file with the columns of `calibration.Calibrated`."""
+    runs.require_new_file(options.out, options.overwrite)
+    state = runs.load(options.model, calibration)
+    voxels = data.showers.read_voxels(options.showers, state.spec.geometry)
+    columns = calibration.calibrate(state, voxels)._asdict()
+    units = {name: "MeV" for name in columns if name.endswith("_mev")} | {"nll": "nats"}
+    made = {"method": "maximum likelihood", "showers": options.showers, "model": str(options.model)}
+    data.tables.write(options.out, columns, units, made | runs.provenance())
 
 
 def compare(options: Compare) -> None:

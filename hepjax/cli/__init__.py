@@ -15,6 +15,7 @@ from typing import Annotated
 import tyro
 from tyro.conf import FlagCreatePairsOff, subcommand
 
+from hepjax.cli.calibrate import Calibrate
 from hepjax.cli.squirels import Squirels
 
 
@@ -60,6 +61,7 @@ class Demo:
 
 Command = (
     Annotated[Squirels, subcommand("squirels")]
+    | Annotated[Calibrate, subcommand("calibrate")]
     | Annotated[Compare, subcommand("compare")]
     | Annotated[Demo, subcommand("demo")]
 )
