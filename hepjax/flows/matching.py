@@ -47,7 +47,7 @@ def matching(
         instead (arXiv:1810.01367), drawn from `seed` once and the same for all events and times, so that log_prob stays
         a smooth function of x. Over seeds log_prob is unbiased, exp(log_prob) is not.
     solver: of log_prob. "fixed" takes the steps of `sample`. "adaptive" is the method of Tsitouras in diffrax, with
-        tolerances rtol and atol on x and log_prob. Every event takes steps of its own, so that it does not depend on its
+        tolerances rtol and atol on x and log_prob. Every event takes steps of its own and so does not depend on its
         batch; one that needs more than 4096 gets NaN. It has no derivatives in forward mode.
 
     Raises ValueError for unknown options, InputError for the adaptive solver without diffrax.
