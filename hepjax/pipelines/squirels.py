@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hepjax import data, transforms
-from hepjax.pipelines import coordinates, pairing
+from hepjax import transforms
+from hepjax.pipelines import coordinates, pairing, samples, symmetry
 from hepjax.pipelines import squirels_model as model
 from hepjax.pipelines import squirels_training as bridge_training
 from hepjax.pipelines.squirels_config import Config
@@ -24,7 +24,6 @@ from hepjax.types import InputError, PRNGKey, Showers, State
 
 PASSES = 8
 SHOWERS_A_NODE = 250
-FEWEST = 100
 
 __all__ = ["Config", "fit", "load", "refine", "save"]
 
@@ -125,11 +124,7 @@ def _check_samples(fast: Showers, full: Showers) -> None:
     if fast.geometry != full.geometry:
         raise InputError(f"fast showers of geometry {fast.geometry.name}, expected the full ones' {full.geometry.name}")
     for name, showers in (("fast", fast), ("full", full)):
-        data.showers.check(showers, name)
-        if len(showers) < FEWEST:
-            raise InputError(f"{len(showers)} {name} showers, a fit needs at least {FEWEST}")
-        if not np.any(showers.voxels):
-            raise InputError(f"{name} showers without any energy, expected some above zero")
+        samples.require(showers, name)
     ranges = [(s.incident_energy.min(), s.incident_energy.max()) for s in (fast, full)]
     if max(low for low, _ in ranges) >= min(high for _, high in ranges):
         (a, b), (c, d) = ranges
@@ -139,15 +134,14 @@ def _check_samples(fast: Showers, full: Showers) -> None:
 
 
 def _hold_out(rng: np.random.Generator, showers: Showers, fraction: float) -> tuple[Showers, Showers | None]:
-    order = rng.permutation(len(showers))
-    held = round(fraction * len(showers))
-    return showers[np.sort(order[held:])], showers[np.sort(order[:held])] if held else None
+    train, held = samples.hold_out(rng, len(showers), fraction)
+    return showers[train], showers[held] if len(held) else None
 
 
 def _images(config: Config, fast: Showers, full: Showers) -> np.ndarray:
     """Orientations in which both samples look alike."""
-    images = pairing.orientations(full.geometry.shape)
-    respected = config.symmetry == "auto" and all(pairing.symmetric(s, images) for s in (fast, full))
+    images = symmetry.orientations(full.geometry)
+    respected = config.symmetry == "auto" and all(symmetry.symmetric(s, images) for s in (fast, full))
     return images if respected else images[:1]
 
 

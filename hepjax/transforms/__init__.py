@@ -1,7 +1,19 @@
 """Invertible preprocessing with log-determinants; constants are fitted once and never trained."""
 
+from hepjax.transforms.decorrelate import Correlations, decorrelate
 from hepjax.transforms.quantile import Quantiles, dequantize, gaussianize, quantize
 from hepjax.transforms.standardize import Moments, standardize
 from hepjax.transforms.trend import Trend, trend
 
-__all__ = ["Moments", "Quantiles", "Trend", "dequantize", "gaussianize", "quantize", "standardize", "trend"]
+__all__ = [
+    "Correlations",
+    "Moments",
+    "Quantiles",
+    "Trend",
+    "decorrelate",
+    "dequantize",
+    "gaussianize",
+    "quantize",
+    "standardize",
+    "trend",
+]

@@ -52,7 +52,7 @@ def dequantize(keys: Key[Array, "*batch"], x: Float[Array, "*batch d"]) -> Float
         u = jax.random.uniform(key, x.shape, x.dtype, minval=TINY)
         return jnp.where(x > 0, x, -u)
 
-    flat = jax.vmap(one)(keys.reshape(-1), x.reshape(-1, x.shape[-1]))
+    flat = jax.vmap(one)(keys.reshape(-1), x.reshape(keys.size, x.shape[-1]))
     return flat.reshape(x.shape)
 
 
@@ -88,7 +88,7 @@ def gaussianize(nodes: int = 16, knots: int = 65, *, point_mass: bool = False) -
         mass = np.einsum("en,ed->nd", closeness, seen)
         # Half an event on either side keeps both probabilities inside (0, 1).
         zero = 1 - (mass + 0.5) / (closeness.sum(0)[:, None] + 1.0) if point_mass else np.zeros_like(mass)
-        unseen = np.where(seen, np.log(np.where(seen, data, 1.0)), 0.0).min() if point_mass else 0.0
+        unseen = np.where(seen, np.log(np.where(seen, data, 1.0)), 0.0).min(initial=0.0) if point_mass else 0.0
         pooled = seen * weight[:, None]
         table = np.stack([_quantiles(values, seen * w[:, None], pooled, levels, unseen) for w in closeness.T])
         return Quantiles(*(jnp.asarray(a, float) for a in (places, zero, trend, table, score)))

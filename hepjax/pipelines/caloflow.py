@@ -1,0 +1,145 @@
+"""CaloFlow: fast and faithful showers from normalizing flows (arXiv:2106.05285, arXiv:2110.11377, arXiv:2312.09290).
+
+Flow I learns the energies of the layers given the incident energy, flow II the cells given those. `fit`, then `sample`
+showers, or `log_prob` of showers: a density in MeV with all log-determinants.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from hepjax import data, metrics
+from hepjax.pipelines import caloflow_coordinates, caloflow_training, samples, symmetry
+from hepjax.pipelines import caloflow_model as model
+from hepjax.pipelines.caloflow_config import Config
+from hepjax.training import checkpoint, plan
+from hepjax.types import AnyArray, Geometry, InputError, PRNGKey, Showers, State
+
+SHOWERS_A_NODE = 250
+BEYOND = 1.05
+"""How far beyond the energies of the training it may be asked for showers, as a ratio."""
+
+__all__ = ["Config", "fit", "load", "log_prob", "sample", "save"]
+
+
+def fit(
+    key: PRNGKey,
+    showers: Showers,
+    config: Config = Config(),  # noqa: B008 - frozen
+    *,
+    folder: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+) -> State:
+    """Train the flows on a sample of showers.
+
+    folder: where checkpoints and `history.csv` go; with resume, a fit that was killed continues there and ends with the
+    same parameters. Returns a `State` for `sample`, `log_prob` and `save`. Raises InputError for options out of range,
+    and for showers that are not physical, fewer than 100, or all of one energy.
+    """
+    _check_options(config)
+    samples.require(showers)
+    key_rows, key_noise, key_train = jax.random.split(key, 3)
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(key_rows)))
+    rows = samples.hold_out(rng, len(showers), config.validation)
+    heavy = caloflow_coordinates.heavy_layers(np.asarray(metrics.layer_energies(showers.voxels, showers.geometry)))
+    nodes = int(np.clip(len(rows[0]) // SHOWERS_A_NODE, 2, config.nodes))
+    spec = model.Spec(config, showers.geometry, heavy, nodes)
+    images = symmetry.orientations(showers.geometry)
+    if config.symmetry == "none" or not symmetry.symmetric(showers, images):
+        images = images[:1]
+    train, held = (symmetry.turn(showers[part], images) for part in rows)
+    constants, train, held = caloflow_training.tables(key_noise, spec, train, held)
+    place = None if folder is None else Path(folder)
+    return State(spec, constants, caloflow_training.fit_flows(key_train, spec, train, held, place, resume))
+
+
+def sample(key: PRNGKey, state: State, incident_energy: Float[AnyArray, " n"]) -> Showers:
+    """One shower for each incident energy (n,) in MeV.
+
+    Cells are non-negative with exact zeros and add up to the energies of their layers. Jitted; every shower draws its
+    noise from `fold_in(key, row)`. Raises InputError for energies that are not positive and finite, or outside of the
+    range of the training.
+    """
+    incident_energy = jnp.asarray(incident_energy, float)
+    low, high = np.asarray(state.constants.incident_range)
+    if not np.all((incident_energy >= low / BEYOND) & (incident_energy <= high * BEYOND)):
+        raise InputError(f"incident energies outside of the training's, expected {low:.4g}..{high:.4g} MeV")
+
+    def draw(incident_energy, rows):
+        return model.sampler(state.spec)(key, state.constants, state.params, incident_energy, rows)
+
+    voxels = in_batches(draw, state.spec.config.batch, incident_energy)
+    return Showers(incident_energy, voxels, state.spec.geometry)
+
+
+def log_prob(key: PRNGKey, state: State, showers: Showers, *, draws: int = 1) -> Float[Array, " n"]:
+    """Log-density of each shower given its incident energy, in nats, with cells in MeV.
+
+    Hit cells are measured by Lebesgue's measure in MeV, exact zeros are counted. The logarithm of an unbiased estimate:
+    the mean over `draws` of the noise that `caloflow_coordinates` explains. The student's variant has its teacher's
+    density. Raises InputError for showers of another geometry, or not physical.
+    """
+    require_geometry(state, showers.geometry)
+    data.showers.check(showers)
+    energy, voxels = jnp.asarray(showers.incident_energy, float), jnp.asarray(showers.voxels, float)
+
+    def score(energy, voxels, rows):
+        return model.density(state.spec, draws)(key, state.constants, state.params, energy, voxels, rows)
+
+    return in_batches(score, state.spec.config.batch, energy, voxels)
+
+
+def save(path: str | os.PathLike[str], state: State) -> None:
+    """Write a fitted state as a folder, whole or not at all. Raises InputError where it cannot be written."""
+    checkpoint.save(path, state)
+
+
+def load(path: str | os.PathLike[str]) -> State:
+    """Read a fitted state. Raises InputError where there is none, or a damaged one, or that of another model."""
+
+    def untrained(spec):
+        if not isinstance(spec, model.Spec):
+            raise InputError(f"{path}: holds another model, expected one of CaloFlow")
+        return caloflow_training.untrained(spec)
+
+    return checkpoint.load(path, untrained)
+
+
+def in_batches(function: Callable[..., Array], size: int, *events: Array) -> Array:
+    """`function(*events, rows)` of a long table in pieces of `size`, the last one padded, so that it compiles once."""
+    n = events[0].shape[0]
+    size = min(size, n)
+    pieces = []
+    for start in range(0, n, size):
+        rows = jnp.minimum(jnp.arange(start, start + size), n - 1)
+        pieces.append(function(*(a[rows] for a in events), rows))
+    return jnp.concatenate(pieces)[:n]
+
+
+def require_geometry(state: State, geometry: Geometry) -> None:
+    """Raises InputError unless the geometry is that of the state."""
+    if geometry != state.spec.geometry:
+        raise InputError(f"showers of geometry {geometry.name}, the model expects {state.spec.geometry.name}")
+
+
+def _check_options(config: Config) -> None:
+    for name in ("layers_depth", "depth", "copies", "batch"):
+        if getattr(config, name) < 1:
+            raise InputError(f"config: {name} is {getattr(config, name)}, expected at least 1")
+    for name in ("nodes", "bins"):
+        if getattr(config, name) < 2:
+            raise InputError(f"config: {name} is {getattr(config, name)}, expected at least 2")
+    for name in ("bound", "scale_noise"):
+        if not getattr(config, name) > 0:
+            raise InputError(f"config: {name} is {getattr(config, name)}, expected a positive number")
+    if not 0 < config.validation < 1:
+        raise InputError(f"config: validation is {config.validation}, expected between 0 and 1")
+    for recipe in (config.layers_training, config.training, config.student_training):
+        plan.check(recipe)

@@ -1,0 +1,116 @@
+"""The training of CaloFlow: its table of coordinates, and one fit a flow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hepjax import dynamics, flows
+from hepjax.pipelines import caloflow_model as model
+from hepjax.pipelines.caloflow_coordinates import Encoded, Fitted
+from hepjax.training import fit
+from hepjax.training.history import write_histories
+from hepjax.types import Events, PRNGKey, Showers, State
+
+PIECE = 4096  # showers encoded at a time: the table of quantiles takes some kB each
+START = 2048  # events that start activation normalisation
+
+FLOWS = ("layers", "cells", "student")
+"""Names of the fits."""
+
+
+def tables(key: PRNGKey, spec: model.Spec, train: Showers, held: Showers) -> tuple[Fitted, Encoded, Encoded]:
+    """Constants fitted to the showers to train on, and the coordinates of these and of those held out.
+
+    Every shower comes in `copies` draws of the noise.
+    """
+    key_fit, key_train, key_held = jax.random.split(key, 3)
+    constants = model.coordinates(spec).fit(dynamics.event_keys(key_fit, (len(train),)), _on_device(train))
+
+    def encode(key, showers):
+        pieces = []
+        for copy in jax.random.split(key, spec.config.copies):
+            keys = dynamics.event_keys(copy, (len(showers),))
+            for rows in np.array_split(np.arange(len(showers)), -(-len(showers) // PIECE)):
+                pieces.append(model.encoder(spec)(keys[rows], constants, _on_device(showers[rows])))
+        return jax.tree.map(lambda *parts: jnp.concatenate(parts), *pieces)
+
+    return constants, encode(key_train, train), encode(key_held, held)
+
+
+def fit_flows(
+    key: PRNGKey, spec: model.Spec, train: Encoded, held: Encoded, folder: Path | None, resume: bool
+) -> model.Params:
+    """Fit the flows of a spec one after the other; `folder` gets a checkpoint of each, and history.csv."""
+    config, keys = spec.config, dict(zip(FLOWS, jax.random.split(key, len(FLOWS)), strict=True))
+    histories = {}
+
+    def run(name, trained, recipe, events, begin):
+        fitted = fit(
+            keys[name],
+            trained,
+            events(train),
+            recipe,
+            params=begin,
+            validation=events(held),
+            folder=None if folder is None else folder / name,
+            resume=resume,
+            name=name,
+        )
+        histories[name] = fitted.history
+        return fitted.params
+
+    def fit_flow(name, flow, recipe, events):
+        batch = jax.tree.map(lambda a: a[:START], events(train))
+        return run(name, flow, recipe, events, jax.jit(flow.init)(keys[name], batch))
+
+    if config.variant == "coupling":
+        params = model.Params(None, fit_flow("cells", model.cells_flow(spec), config.training, _all), None)
+    else:
+        layers = fit_flow("layers", model.layers_flow(spec), config.layers_training, _of_layers)
+        cells = fit_flow("cells", model.cells_flow(spec), config.training, _of_cells)
+        student = None
+        if config.variant == "student":
+            teacher, pupil = (model.cells_blocks(spec, student) for student in (False, True))
+            base = flows.normal(spec.geometry.voxels)
+            lessons = flows.distill(teacher, cells["bijection"], pupil, base, cells["base"])
+            learned = run("student", lessons, config.student_training, _of_cells, None)
+            student = {"bijection": learned, "base": cells["base"]}
+        params = model.Params(layers, cells, student)
+    if folder is not None:
+        write_histories(folder / "history.csv", histories)
+    return params
+
+
+def untrained(spec: model.Spec) -> State:
+    """A state of the right shapes: constants of some showers, initial parameters."""
+    energy = jnp.geomspace(1e3, 2e3, 2 * spec.nodes)
+    showers = Showers(energy, jnp.ones((len(energy), spec.geometry.voxels)), spec.geometry)
+    constants = model.coordinates(spec).fit(dynamics.event_keys(jax.random.key(0), energy.shape), showers)
+    key, coupling = jax.random.key(0), spec.config.variant == "coupling"
+
+    def shapes(flow):
+        return jax.eval_shape(flow.init, key)
+
+    layers = None if coupling else shapes(model.layers_flow(spec))
+    student = shapes(model.cells_flow(spec, student=True)) if spec.config.variant == "student" else None
+    return State(spec, constants, model.Params(layers, shapes(model.cells_flow(spec)), student))
+
+
+def _of_layers(encoded: Encoded) -> Events:
+    return Events(encoded.layers, encoded.energy)
+
+
+def _of_cells(encoded: Encoded) -> Events:
+    return Events(encoded.cells, jnp.concatenate([encoded.energy, encoded.layers], -1))
+
+
+def _all(encoded: Encoded) -> Events:
+    return Events(jnp.concatenate([encoded.layers, encoded.cells], -1), encoded.energy)
+
+
+def _on_device(showers: Showers) -> Showers:
+    return Showers(jnp.asarray(showers.incident_energy, float), jnp.asarray(showers.voxels, float), showers.geometry)
