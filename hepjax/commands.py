@@ -9,8 +9,9 @@ import jax
 from hepjax import data, evaluation, report, runs
 from hepjax.cli import Compare
 from hepjax.cli.calibrate import CalibrateApply, CalibrateFit
+from hepjax.cli.caloflow import CaloflowFit, CaloflowSample
 from hepjax.cli.squirels import SquirelsFit, SquirelsRefine
-from hepjax.pipelines import calibration, squirels
+from hepjax.pipelines import calibration, caloflow, squirels
 
 
 def fit_squirels(options: SquirelsFit) -> None:
@@ -28,6 +29,21 @@ def refine_squirels(options: SquirelsRefine) -> None:
     refined = squirels.refine(jax.random.key(options.seed), state, fast)
     made = {"method": "SQuIRELS", "fast": options.fast, "model": str(options.model), **runs.provenance()}
     data.showers.write(options.out, refined, made)
+
+
+def fit_caloflow(options: CaloflowFit) -> None:
+    """`hepjax caloflow fit`: a run folder."""
+    runs.fit(options, caloflow, data.showers.read(options.showers), options.config)
+
+
+def sample_caloflow(options: CaloflowSample) -> None:
+    """`hepjax caloflow sample`: an HDF5 file of generated showers."""
+    runs.require_new_file(options.out, options.overwrite)
+    state = runs.load(options.model, caloflow)
+    energies = data.showers.read_energies(options.energies)
+    generated = caloflow.sample(jax.random.key(options.seed), state, energies)
+    made = {"method": "CaloFlow", "energies": options.energies, "model": str(options.model), **runs.provenance()}
+    data.showers.write(options.out, generated, made)
 
 
 def fit_calibration(options: CalibrateFit) -> None:

@@ -16,6 +16,7 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, subcommand
 
 from hepjax.cli.calibrate import Calibrate
+from hepjax.cli.caloflow import Caloflow
 from hepjax.cli.squirels import Squirels
 
 
@@ -61,6 +62,7 @@ class Demo:
 
 Command = (
     Annotated[Squirels, subcommand("squirels")]
+    | Annotated[Caloflow, subcommand("caloflow")]
     | Annotated[Calibrate, subcommand("calibrate")]
     | Annotated[Compare, subcommand("compare")]
     | Annotated[Demo, subcommand("demo")]
