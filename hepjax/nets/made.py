@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -132,7 +133,7 @@ def _degrees(width: int, dim: int, dim_cond: int) -> np.ndarray:
     """Degrees of a layer's units, rising: 0 for those that see the condition alone, the others spread evenly."""
     if dim == 1:
         return np.zeros(width, int)
-    alone = round(width * max(1 / dim, CONDITIONAL)) if dim_cond else 0
+    alone = math.ceil(width * max(1 / dim, CONDITIONAL)) if dim_cond else 0
     others = width - alone
     return np.concatenate([np.zeros(alone, int), 1 + np.arange(others) * (dim - 1) // others])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -9,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hepjax import bridges, classifiers, nets, transforms
-from hepjax.types import Classifier, Coupled, Labelled, Net
+from hepjax import bridges, classifiers, flows, nets, transforms
+from hepjax.types import Bijection, Classifier, Coupled, Events, Flow, Labelled, Net
 
 DIM, COND, IMAGE = 4, 2, (3, 4)
 
@@ -58,6 +59,11 @@ def labelled(classes: int):
     return batch
 
 
+def events(key, shape) -> Events:
+    pairs = coupled(key, shape)
+    return Events(pairs.source, pairs.cond, pairs.weight)
+
+
 def drift(dim_cond: int = COND):
     return nets.mlp(DIM, DIM, (16,), dim_cond=dim_cond, time=True)
 
@@ -89,6 +95,43 @@ CLASSIFIERS = [
 ]
 
 
+TINY = {"depth": 1, "hidden": (8,), "dim_cond": COND}
+SCALARS = {"affine": flows.affine(), "spline": flows.spline(4), "mixture": flows.mixture(3)}
+
+
+def coupling(scalar: str, dim: int = DIM, **options) -> Bijection:
+    return flows.coupling(dim, SCALARS[scalar], **TINY, **options)
+
+
+def autoregressive(scalar: str, dim: int = DIM, **options) -> Bijection:
+    return flows.autoregressive(dim, SCALARS[scalar], **TINY, **options)
+
+
+BIJECTIONS = [
+    Case("actnorm", lambda: flows.actnorm(DIM), cond=0),
+    Case("permute", lambda: flows.permute((2, 0, 1, 3)), cond=0),
+    Case("linear", lambda: flows.linear((2, 0, 1, 3)), cond=0),
+    *(Case(f"coupling-{name}", functools.partial(coupling, name)) for name in SCALARS),
+    Case("coupling-learned", lambda: coupling("affine", 3, permutation="learned", normalize=False), dim=3),
+    *(Case(f"autoregressive-{name}", functools.partial(autoregressive, name)) for name in SCALARS),
+    Case("autoregressive-one", lambda: autoregressive("spline", 1), dim=1),
+    Case("autoregressive-plain", lambda: flows.autoregressive(3, flows.spline(4), depth=1, hidden=(8,)), dim=3, cond=0),
+    Case("inverse-autoregressive", lambda: autoregressive("mixture", inverse=True)),
+]
+
+FLOWS = [
+    Case("conditional-normal", lambda: flows.conditional_normal(DIM, COND, (8,)), events),
+    Case("mixture-of-normals", lambda: flows.mixture_of_normals(DIM, 3, dim_cond=COND, hidden=(8,)), events),
+    Case("coupling", lambda: flows.transformed(coupling("spline"), flows.normal(DIM)), events),
+    Case("autoregressive", lambda: flows.transformed(autoregressive("mixture"), flows.logistic(DIM)), events),
+    Case(
+        "inverse-autoregressive",
+        lambda: flows.transformed(autoregressive("affine", inverse=True), flows.conditional_normal(DIM, COND, (8,))),
+        events,
+    ),
+]
+
+
 def spread_zeros(x: jax.Array) -> jax.Array:
     """Positive values and dequantised zeros, from normal draws."""
     return jnp.where(x > 0, x, -jnp.exp(x))
@@ -100,16 +143,18 @@ TRANSFORMS = [
     Case("gaussianize-point-mass", lambda: transforms.gaussianize(2, 5, point_mass=True), cond=1, domain=spread_zeros),
 ]
 
-MODELS = NETS + BRIDGES + CLASSIFIERS
+MODELS = NETS + BRIDGES + CLASSIFIERS + FLOWS
 
 
 def verb(case: Case, model) -> Callable[..., jax.Array]:
-    """What the model does to events, as (key, params, x, cond, rows) -> y: its `apply`, `transport` or `logits`."""
+    """What a model does: (key, params, x, cond, rows) -> y, by `apply`, `transport`, `logits` or `log_prob`."""
     if isinstance(model, Net):
         time = jnp.asarray(0.3) if case.time else None
         return lambda key, params, x, cond, rows=None: model.apply(params, x, cond=cond, time=time)
     if isinstance(model, Classifier):
         return lambda key, params, x, cond, rows=None: model.logits(params, x, cond)
+    if isinstance(model, Flow):
+        return lambda key, params, x, cond, rows=None: model.log_prob(params, x, cond)
     return model.transport
 
 
