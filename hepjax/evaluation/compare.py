@@ -149,16 +149,15 @@ def _scores(
 
 def _aucs(key: PRNGKey, reference: Showers, other: Showers, config: Config) -> dict[str, Any]:
     """AUC of the classifiers on all cells, on those above 1 MeV, and on the layers' energies where there are layers."""
-    views = {
-        "": metrics.classifier_view,
-        "_above_1mev": functools.partial(metrics.classifier_view, threshold_mev=ABOVE_MEV),
-    }
-    if reference.geometry.layers:
-        views["_layers"] = metrics.layer_view
+    layered = bool(reference.geometry.layers)
+    cells = reference.geometry.voxels if layered else 0
+    above = functools.partial(metrics.classifier_view, threshold_mev=ABOVE_MEV)
+    views = [("", metrics.classifier_view, cells), ("_above_1mev", above, cells)]
+    if layered:
+        views.append(("_layers", metrics.layer_view, 0))
     scores = {}
-    for suffix, view in views.items():
-        a, b = view(reference), view(other)
-        for classifier, area in two_sample(key, a, b, config).items():
+    for suffix, view, cells in views:
+        for classifier, area in two_sample(key, view(reference), view(other), config, cells=cells).items():
             scores[f"auc_{classifier}{suffix}"] = area.value
             scores[f"auc_{classifier}{suffix}_error"] = area.error
     return scores
