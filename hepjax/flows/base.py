@@ -81,7 +81,7 @@ def _flow(init: Callable[..., Params], distribution: Callable[..., distrax.Distr
     """A flow from (params, cond) -> distribution of events (d,)."""
 
     def log_prob(params, x, cond=None):
-        return distribution(params, cond).log_prob(x)
+        return jnp.asarray(distribution(params, cond).log_prob(x))
 
     def sample(key, params, cond=None, shape=(), rows=None):
         leading = (*shape, *(() if cond is None else cond.shape[:-1]))

@@ -12,7 +12,7 @@ from hepjax.flows.chain import actnorm, chain, linear, permute
 from hepjax.flows.scalars import Scalar
 from hepjax.types import Bijection
 
-PERMUTATIONS = ("reverse", "random", "learned")
+PERMUTATIONS = ("swap", "random", "learned")
 
 
 @functools.cache
@@ -31,7 +31,7 @@ def coupling(
 
     A layer leaves the first half of its coordinates alone and moves the others by the functions of `scalar`, whose
     parameters a perceptron with layers `hidden` reads off the first half and the condition; it starts as the identity
-    of `scalar`. permutation: "reverse"; "random", fixed by `seed`; or "learned", a linear map that starts as the random
+    of `scalar`. permutation: "swap" of the halves; "random", fixed by `seed`; or "learned", a linear map that starts as the random
     one. Without `normalize` the layers of activation normalisation are left out.
 
     Raises ValueError for fewer than two coordinates (take `autoregressive`) or an unknown permutation.
@@ -44,7 +44,7 @@ def coupling(
     layer = coupling_layer(dim, scalar, hidden, dim_cond=dim_cond)
     blocks = []
     for _ in range(depth):
-        order = np.arange(dim)[::-1] if permutation == "reverse" else rng.permutation(dim)
+        order = np.roll(np.arange(dim), dim // 2) if permutation == "swap" else rng.permutation(dim)
         mix = linear if permutation == "learned" else permute
         blocks += [*([actnorm(dim)] if normalize else []), mix(tuple(order.tolist())), layer]
     return chain(*blocks)

@@ -57,8 +57,8 @@ def distill(
 
     def loss(key, params, batch):
         def miss(first: list[Array], second: list[Array]) -> Array:
-            square = sum(jnp.mean((a - b) ** 2, axis=-1) for a, b in zip(first, second, strict=True))
-            return weighted_mean(square / len(student), batch.weight)
+            square = jnp.stack([(a - b) ** 2 for a, b in zip(first, second, strict=True)])
+            return weighted_mean(square.sum(0).mean(-1) / len(student), batch.weight)
 
         shape = batch.x.shape[:-1] if batch.cond is None else ()
         draws = backwards(params, base.sample(key, base_params, batch.cond, shape), batch.cond)

@@ -123,8 +123,8 @@ def made(
         if (0 if cond is None else cond.shape[-1]) != dim_cond:
             raise ValueError(f"made takes {dim_cond} conditions, got {'none' if cond is None else cond.shape}")
         batch = jnp.broadcast_shapes(x.shape[:-1], () if cond is None else cond.shape[:-1])
-        x, cond = (None if a is None else jnp.broadcast_to(a, (*batch, a.shape[-1])) for a in (x, cond))
-        return x.reshape(-1, dim), None if cond is None else cond.reshape(-1, dim_cond), batch
+        cond = None if cond is None else jnp.broadcast_to(cond, (*batch, dim_cond)).reshape(-1, dim_cond)
+        return jnp.broadcast_to(x, (*batch, dim)).reshape(-1, dim), cond, batch
 
     return Made(init, apply, unroll)
 
