@@ -31,8 +31,9 @@ def coupling(
 
     A layer leaves the first half of its coordinates alone and moves the others by the functions of `scalar`, whose
     parameters a perceptron with layers `hidden` reads off the first half and the condition; it starts as the identity
-    of `scalar`. permutation: "swap" of the halves; "random", fixed by `seed`; or "learned", a linear map that starts as the random
-    one. Without `normalize` the layers of activation normalisation are left out.
+    of `scalar`. permutation: "swap" of the halves in every block; "random" in every second one, fixed by `seed`, so
+    that two blocks move every coordinate; or "learned", linear maps that start as the random ones. Without `normalize`
+    the layers of activation normalisation are left out.
 
     Raises ValueError for fewer than two coordinates (take `autoregressive`) or an unknown permutation.
     """
@@ -42,10 +43,11 @@ def coupling(
         raise ValueError(f"permutation must be one of {', '.join(PERMUTATIONS)}, got {permutation!r}")
     rng = np.random.default_rng(seed)
     layer = coupling_layer(dim, scalar, hidden, dim_cond=dim_cond)
+    swap = np.roll(np.arange(dim), dim // 2)
+    mix = linear if permutation == "learned" else permute
     blocks = []
-    for _ in range(depth):
-        order = np.roll(np.arange(dim), dim // 2) if permutation == "swap" else rng.permutation(dim)
-        mix = linear if permutation == "learned" else permute
+    for k in range(depth):
+        order = swap if permutation == "swap" or k % 2 else rng.permutation(dim)
         blocks += [*([actnorm(dim)] if normalize else []), mix(tuple(order.tolist())), layer]
     return chain(*blocks)
 
