@@ -72,6 +72,7 @@ def draw_distribution(figure: Figure | SubFigure, distribution: Distribution, no
         _log_scale(top, content)
     else:
         top.xaxis.set_major_locator(MaxNLocator(5))
+        bottom.ticklabel_format(axis="x", style="plain")  # a power of ten would lie on the label
     _legend(top)
 
 

@@ -16,8 +16,8 @@ from hepjax.report.style import RATIO_HALF_RANGE, house_style, new_figure
 from hepjax.types import Layer
 
 LOWEST_CELL_MEV = 0.1
-LOWEST_SHARE = 1e-4
-"""Cells with less than this share of their layer's mean energy have no ratio drawn: theirs is noise."""
+LOWEST_SHARE = 3e-5
+"""Cells with less than this share of the average shower have no ratio drawn: theirs is noise."""
 
 
 def example_figure(comparison: Comparison) -> Figure:
@@ -47,24 +47,24 @@ def average_figure(averages: Mapping[str, Sequence[np.ndarray]], layers: Sequenc
     averages: sample -> mean E / E_inc of the cells, (rows, columns) for each layer, the reference first.
     """
     reference, *others = averages
+    lowest = LOWEST_SHARE * sum(float(grid.sum()) for grid in averages[reference])
     with house_style():
         figure = new_figure(2.5 * (2 * len(averages) - 1) + 2.4, 2.5 * len(layers) + 0.3, gap=0.06)
         panels = figure.subplots(len(layers), 2 * len(averages) - 1, squeeze=False)
         for k, (row, layer) in enumerate(zip(panels, layers, strict=True)):
             row[0].set_ylabel("".join(_layer_name(k, layers)).capitalize(), loc="center")
-            values = {name: average[k] for name, average in averages.items()}
-            _average_row(figure, row, values, layer)
+            _average_row(figure, row, [average[k] for average in averages.values()], layer, lowest)
         for axes, name in zip(panels[0], [*averages, *(f"{name} / {reference}" for name in others)], strict=True):
             axes.set_title(name, fontsize=11, pad=4)
         return figure
 
 
-def _average_row(figure: Figure, row: np.ndarray, values: Mapping[str, np.ndarray], layer: Layer) -> None:
-    """One layer: the samples, their colour bar, the ratios and theirs."""
-    reference, *others = values.values()
-    filled = np.where(reference > LOWEST_SHARE * reference.sum(), reference, np.nan)
+def _average_row(figure: Figure, row: np.ndarray, values: Sequence[np.ndarray], layer: Layer, lowest: float) -> None:
+    """One layer: the samples, their colour bar, the ratios where the reference has more than `lowest`, and theirs."""
+    reference, *others = values
+    filled = np.where(reference > lowest, reference, np.nan)
     norm = LogNorm(*_log_range(reference))
-    means = [_image(axes, v, layer, norm, "viridis") for axes, v in zip(row, values.values(), strict=False)]
+    means = [_image(axes, v, layer, norm, "viridis") for axes, v in zip(row, values, strict=False)]
     figure.colorbar(means[0], ax=row[: len(means)], label=r"Mean $E\,/\,E_\mathrm{inc}$", shrink=0.95, pad=0.015)
     span = Normalize(1 - RATIO_HALF_RANGE, 1 + RATIO_HALF_RANGE)
     ratios = [
