@@ -60,6 +60,12 @@ def maximize(
 
     It is compiled at every call, so call it from within a jitted function if there are several.
     Raises InputError for bounds that do not fit `start`.
+
+    >>> def log_prob(mean, count):  # of a Poisson distribution
+    ...     return count * jnp.log(mean[0]) - mean[0]
+    >>> maximum = maximize(log_prob, jnp.ones((2, 1)), (0.1, 20.0), jnp.array([4.0, 30.0]))
+    >>> maximum.theta.round(3).tolist(), maximum.converged.tolist(), maximum.at_bound.tolist()
+    ([[4.0], [20.0]], [True, True], [[False], [True]])
     """
     start = jnp.asarray(start, jnp.result_type(start, float))
     tolerance = newton.precision(start.dtype) if tolerance is None else tolerance
