@@ -46,7 +46,7 @@ def read_voxels(address: Where, geometry: str | Geometry) -> Float[np.ndarray, "
     """
     address = addresses.parse(address)
     voxels, geometry = _voxels(hdf5.read(address, (VOXELS,)), address, geometry)
-    _check_voxels(voxels, geometry, address)
+    check_voxels(voxels, geometry, address)
     return voxels
 
 
@@ -82,10 +82,22 @@ def check(showers: Showers, where: Where = "showers") -> None:
     """
     where = addresses.parse(where)
     energies, voxels = np.asarray(showers.incident_energy), np.asarray(showers.voxels)
-    _check_voxels(voxels, showers.geometry, where)
+    check_voxels(voxels, showers.geometry, where)
     if energies.ndim == 1 and len(voxels) != len(energies):
         raise InputError(f"{where}: {len(energies)} {ENERGIES} but {len(voxels)} {VOXELS}, expected as many")
     _check_energies(energies, where)
+
+
+def check_voxels(voxels: np.ndarray, geometry: Geometry, where: Where = "showers") -> None:
+    """Raise InputError, named by `where`, unless there are showers of the geometry with physical cells, as `check`."""
+    where = addresses.parse(where)
+    _check_axes(voxels, where)
+    if len(voxels) == 0:
+        raise InputError(f"{where.key(VOXELS)}: zero showers, expected at least one")
+    if voxels.shape[1] != geometry.voxels:
+        expected = f"{geometry.voxels} for geometry {geometry.name}"
+        raise InputError(f"{where.key(VOXELS)}: {voxels.shape[1]} voxels a shower, expected {expected}")
+    _check_values(where.key(VOXELS), voxels, "zero or above", voxels >= 0)
 
 
 def _energies(content: hdf5.Content, address: Address) -> np.ndarray:
@@ -110,16 +122,6 @@ def _float32(content: hdf5.Content, address: Address, key: str) -> np.ndarray:
 def _check_axes(voxels: np.ndarray, where: Address) -> None:
     if voxels.ndim != 2:
         raise InputError(f"{where.key(VOXELS)}: shape {voxels.shape}, expected (showers, voxels)")
-
-
-def _check_voxels(voxels: np.ndarray, geometry: Geometry, where: Address) -> None:
-    _check_axes(voxels, where)
-    if len(voxels) == 0:
-        raise InputError(f"{where.key(VOXELS)}: zero showers, expected at least one")
-    if voxels.shape[1] != geometry.voxels:
-        expected = f"{geometry.voxels} for geometry {geometry.name}"
-        raise InputError(f"{where.key(VOXELS)}: {voxels.shape[1]} voxels a shower, expected {expected}")
-    _check_values(where.key(VOXELS), voxels, "zero or above", voxels >= 0)
 
 
 def _check_energies(energies: np.ndarray, where: Address) -> None:

@@ -277,3 +277,11 @@ def test_embedded_sample():
 def test_address_is_its_own_parse():
     address = Address("f.hdf5", "g")
     assert addresses.parse(address) is address
+
+
+def test_cells_in_memory_are_checked_without_energies(tiny_showers):
+    showers.check_voxels(tiny_showers.voxels, tiny_showers.geometry)
+    with pytest.raises(InputError, match="showers: nan MeV in row 1, expected finite energies"):
+        showers.check_voxels(changed(tiny_showers.voxels, (1, 2), np.nan), tiny_showers.geometry)
+    with pytest.raises(InputError, match="12 voxels a shower, expected 504"):
+        showers.check_voxels(tiny_showers.voxels, geometry.named("lar_3layers"))
