@@ -12,7 +12,7 @@ from jaxtyping import Array
 
 from hepjax import dynamics, nets
 from hepjax.losses import weighted_mean
-from hepjax.types import Flow, Params
+from hepjax.types import Flow, Net, Params
 
 MIN_SCALE = 1e-3
 
@@ -35,7 +35,7 @@ def conditional_normal(dim: int, dim_cond: int, hidden: tuple[int, ...] = (64, 6
     net = nets.mlp(dim_cond, 2 * dim, hidden, zero_output=True)
 
     def distribution(params, cond):
-        mean, raw = jnp.split(net.apply(params, cond), 2, axis=-1)
+        mean, raw = jnp.split(_read(net, params, cond), 2, axis=-1)
         return distrax.MultivariateNormalDiag(mean, _scale(raw))
 
     return _flow(lambda key, batch=None: net.init(key), distribution)
@@ -58,7 +58,7 @@ def mixture_of_normals(dim: int, components: int, *, dim_cond: int = 0, hidden: 
         return {"theta": theta} | ({"net": net.init(key_net)} if net else {})
 
     def distribution(params, cond):
-        theta = params["theta"] + (net.apply(params["net"], cond) if net else 0)
+        theta = params["theta"] + (_read(net, params["net"], cond) if net else 0)
         logits, means, raw = jnp.split(theta, (components, components * (dim + 1)), axis=-1)
         means, raw = (a.reshape(*a.shape[:-1], components, dim) for a in (means, raw))
         parts = distrax.MultivariateNormalDiag(means, _scale(raw))
@@ -92,6 +92,13 @@ def _flow(init: Callable[..., Params], distribution: Callable[..., distrax.Distr
         return x.reshape(*leading, -1)
 
     return Flow(init, log_prob, sample, mean_nll(log_prob))
+
+
+def _read(net: Net, params: Params, cond: Array | None) -> Array:
+    """What a net makes of the condition."""
+    if cond is None:
+        raise ValueError("this base was made with conditions, got none")
+    return net.apply(params, cond)
 
 
 def _nothing(key, batch=None):

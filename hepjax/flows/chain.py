@@ -51,7 +51,7 @@ def permute(order: tuple[int, ...]) -> Bijection:
     """`z_i = x_order[i]`. Raises ValueError when `order` is no permutation."""
     if sorted(order) != list(range(len(order))):
         raise ValueError(f"not a permutation: {order}")
-    there, back = np.array(order), np.argsort(order)
+    there, back = np.array(order, np.int32), np.argsort(order).astype(np.int32)  # in float64 mode too
 
     def init(key, batch=None):
         del key, batch
