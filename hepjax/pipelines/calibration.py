@@ -15,9 +15,10 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
-from hepjax import training
+from hepjax import data, training
 from hepjax.pipelines import calibration_features, samples
 from hepjax.pipelines import calibration_model as model
 from hepjax.pipelines.calibration_config import Config
@@ -60,7 +61,7 @@ def calibrate(state: State, voxels: Float[AnyArray, "*batch v"]) -> Calibrated:
 
     Compiled, and differentiable with respect to `voxels`, `state.constants` and `state.params` by the implicit
     function theorem; derivatives are NaN where the search has not converged. See `Calibrated` for the flags.
-    Raises InputError for showers of another number of cells than the state's.
+    Raises InputError for showers of another number of cells than the state's, and for cells that are not physical.
     """
     flat = _flat(state, voxels)
     calibrated = model.calibrator(state.spec)(state.constants, state.params, flat)
@@ -72,7 +73,7 @@ def log_likelihood(
 ) -> Float[Array, "*batch k"]:
     """ln p(features | E) of showers at each of the energies, in nats.
 
-    Raises InputError for showers of another number of cells than the state's.
+    Raises InputError as `calibrate` does.
     """
     flat, energy = _flat(state, voxels), jnp.asarray(energy_mev, float)
     values = model.likelihood(state.spec)(state.constants, state.params, flat, energy.reshape(len(flat), -1))
@@ -99,6 +100,8 @@ def _check_options(config: Config) -> None:
     for name in ("members", "components", "degree", "batch"):
         if getattr(config, name) < 1:
             raise InputError(f"config: {name} is {getattr(config, name)}, expected at least 1")
+    if len(set(config.features)) != len(config.features) or not config.features:
+        raise InputError(f"config: features are {', '.join(config.features)}, expected one or several, each once")
     if not 0 <= config.validation < 1:
         raise InputError(f"config: validation is {config.validation}, expected at least 0 and less than 1")
     if not (config.smear >= 0 and config.reach > 1):
@@ -119,13 +122,14 @@ def _checked(weight: AnyArray | None, showers: int) -> Array | None:
 
 
 def _flat(state: State, voxels: AnyArray) -> Array:
-    """Showers (n, v) in the dtype of the state."""
-    geometry = state.spec.geometry
-    if jnp.shape(voxels)[-1:] != (geometry.voxels,):
-        raise InputError(
-            f"showers of shape {jnp.shape(voxels)}, the model expects (..., {geometry.voxels}) of {geometry.name}"
-        )
-    return jnp.asarray(voxels, float).reshape(-1, geometry.voxels)
+    """Showers (n, v) in the dtype of the state; values are checked where there are any, not while JAX traces."""
+    geometry, shape = state.spec.geometry, jnp.shape(voxels)
+    if shape[-1:] != (geometry.voxels,):
+        raise InputError(f"showers of shape {shape}, the model expects (..., {geometry.voxels}) of {geometry.name}")
+    flat = voxels.reshape(-1, geometry.voxels)
+    if not isinstance(flat, Tracer):
+        data.showers.check_voxels(np.asarray(flat), geometry)
+    return jnp.asarray(flat, float)
 
 
 def _fit_members(

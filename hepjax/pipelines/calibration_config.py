@@ -32,5 +32,5 @@ class Config:
     """Energies are searched this factor below and above those of training."""
     training: Training = MEMBER
     """Training of each flow."""
-    batch: int = 1000
-    """Showers calibrated at a time."""
+    batch: int = 50
+    """Showers calibrated at a time; they wait for the slowest of their searches."""

@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float
 from hepjax import flows, inference, transforms
 from hepjax.pipelines import calibration_features as features
 from hepjax.pipelines.calibration_config import Config
-from hepjax.types import Constants, Events, Flow, Geometry, Params, Showers, Transform
+from hepjax.types import AnyArray, Constants, Events, Flow, Geometry, Params, Showers, Transform
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +101,7 @@ def log_energy(showers: Showers) -> Float[Array, "*batch 1"]:
     return jnp.log(jnp.asarray(showers.incident_energy, float))[..., None]
 
 
-def fit_constants(spec: Spec, showers: Showers, weight: Array | None) -> Preprocessing:
+def fit_constants(spec: Spec, showers: Showers, weight: AnyArray | None) -> Preprocessing:
     """Preprocessing of a sample with weights (n,)."""
     voxels, energy = jnp.asarray(showers.voxels, float), log_energy(showers)
     floors = jnp.asarray(features.fit_floors(voxels, spec.geometry), float)
@@ -115,7 +115,7 @@ def fit_constants(spec: Spec, showers: Showers, weight: Array | None) -> Preproc
     )
 
 
-def table(spec: Spec, constants: Preprocessing, showers: Showers, weight: Array | None) -> Events:
+def table(spec: Spec, constants: Preprocessing, showers: Showers, weight: AnyArray | None) -> Events:
     """What the members are trained on: standardised features, the standardised ln E, weights."""
     energy = log_energy(showers)
     x = observe(spec, constants, jnp.asarray(showers.voxels, float))
