@@ -9,7 +9,7 @@ from hepjax.training.config import Config as Training
 
 LAYERS = Training(epochs=60, batch_size=512, learning_rate=1e-3, weight_decay=0.1, ema=0.99, patience=20)
 CELLS = Training(epochs=30, batch_size=256, learning_rate=5e-4, weight_decay=5.0, ema=0.995, patience=6)
-STUDENT = Training(epochs=30, batch_size=256, learning_rate=1e-3, ema=0.995)
+STUDENT = Training(epochs=8, batch_size=256, learning_rate=2e-3, ema=0.995)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -58,13 +58,14 @@ class Encoded(NamedTuple):
 class Fitted(NamedTuple):
     """Fitted preprocessing: of ln E, the sum over E, the layers' shares, each layer's cells, and all correlations.
 
+    shares: None where there is one layer.
     incident_range: (2,), least and greatest incident energy in MeV.
     """
 
     incident_range: Float[Array, " 2"]
     energy: transforms.Moments
     response: transforms.Quantiles
-    shares: transforms.Quantiles
+    shares: transforms.Quantiles | None
     cells: tuple[transforms.Quantiles, ...]
     correlations: transforms.Correlations
 
@@ -106,6 +107,8 @@ def caloflow(
         """Normal scores of all ratios given E, and their log-determinant."""
         given = jnp.log(incident_energy)[..., None]
         response, log_response = smooth.forward(constants.response, ratios[..., :1], given)
+        if not heavy:
+            return response, log_response
         shares, log_shares = quantiles.forward(constants.shares, ratios[..., 1:], given)
         return jnp.concatenate([response, shares], -1), log_response + log_shares
 
@@ -124,7 +127,7 @@ def caloflow(
             incident_range,
             transforms.standardize().fit(log_incident),
             smooth.fit(ratios[:, :1], log_incident),
-            quantiles.fit(ratios[:, 1:], log_incident),
+            quantiles.fit(ratios[:, 1:], log_incident) if heavy else None,
             tuple(quantiles.fit(x, given[:, i, None]) for i, x in enumerate(cells)),
             None,  # type: ignore[arg-type]
         )
@@ -143,9 +146,11 @@ def caloflow(
 
     def decode(constants, incident_energy, z, y):
         given = jnp.log(incident_energy)[..., None]
-        response, _ = smooth.inverse(constants.response, z[..., :1], given)
-        shares, _ = quantiles.inverse(constants.shares, z[..., 1:], given)
-        energies = from_ratios(transforms.quantize(jnp.concatenate([response, shares], -1)), incident_energy, heavy)
+        ratios, _ = smooth.inverse(constants.response, z[..., :1], given)
+        if heavy:
+            shares, _ = quantiles.inverse(constants.shares, z[..., 1:], given)
+            ratios = jnp.concatenate([ratios, shares], -1)
+        energies = from_ratios(transforms.quantize(ratios), incident_energy, heavy)
         _, cond = conditions(constants, incident_energy, z)
         score, _ = correlations.inverse(constants.correlations, y, cond)
         given = _log_energy(energies)
