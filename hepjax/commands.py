@@ -8,10 +8,12 @@ import jax
 
 from hepjax import data, evaluation, report, runs
 from hepjax.cli import Compare
+from hepjax.cli.anomaly import AnomalyFit, AnomalyScore
 from hepjax.cli.calibrate import CalibrateApply, CalibrateFit
 from hepjax.cli.caloflow import CaloflowFit, CaloflowSample
 from hepjax.cli.squirels import SquirelsFit, SquirelsRefine
-from hepjax.pipelines import calibration, caloflow, squirels
+from hepjax.pipelines import anomaly, calibration, caloflow, squirels
+from hepjax.types import InputError
 
 
 def fit_squirels(options: SquirelsFit) -> None:
@@ -60,6 +62,31 @@ def apply_calibration(options: CalibrateApply) -> None:
     units = {name: "MeV" for name in columns if name.endswith("_mev")} | {"nll": "nats"}
     made = {"method": "maximum likelihood", "showers": options.showers, "model": str(options.model)}
     data.tables.write(options.out, columns, units, made | runs.provenance())
+
+
+def fit_anomaly(options: AnomalyFit) -> None:
+    """`hepjax anomaly fit`: a run folder."""
+    runs.fit(options, anomaly, data.showers.read(options.background), options.config)
+
+
+def score_anomaly(options: AnomalyScore) -> None:
+    """`hepjax anomaly score`: an HDF5 file with the columns of `anomaly.Scored`."""
+    if options.known_energy and options.energy == "maximised":
+        raise InputError("options known-energy and energy maximised exclude each other, expected one of them")
+    runs.require_new_file(options.out, options.overwrite)
+    state = runs.load(options.model, anomaly)
+    geometry = state.spec.showers.geometry
+    if options.known_energy:
+        showers = data.showers.read(options.showers, geometry)
+        voxels, energy = showers.voxels, showers.incident_energy
+    else:
+        voxels, energy = data.showers.read_voxels(options.showers, geometry), options.energy
+    choices = {"sides": options.sides, "quantity": options.quantity}
+    scored = anomaly.score(jax.random.key(options.seed), state, voxels, energy=energy, **choices)
+    made = {"method": "likelihood", "energy": "known" if options.known_energy else options.energy, **choices}
+    made |= {"showers": options.showers, "model": str(options.model)}
+    units = {"energy_mev": "MeV", "log_prob": "nats"}
+    data.tables.write(options.out, scored._asdict(), units, made | runs.provenance())
 
 
 def compare(options: Compare) -> None:

@@ -15,6 +15,7 @@ from typing import Annotated
 import tyro
 from tyro.conf import FlagCreatePairsOff, subcommand
 
+from hepjax.cli.anomaly import Anomaly
 from hepjax.cli.calibrate import Calibrate
 from hepjax.cli.caloflow import Caloflow
 from hepjax.cli.squirels import Squirels
@@ -64,6 +65,7 @@ Command = (
     Annotated[Squirels, subcommand("squirels")]
     | Annotated[Caloflow, subcommand("caloflow")]
     | Annotated[Calibrate, subcommand("calibrate")]
+    | Annotated[Anomaly, subcommand("anomaly")]
     | Annotated[Compare, subcommand("compare")]
     | Annotated[Demo, subcommand("demo")]
 )

@@ -1,0 +1,64 @@
+"""`hepjax anomaly`: its options."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated
+
+from tyro.conf import arg, subcommand
+
+from hepjax.cli import common
+from hepjax.pipelines.anomaly_config import Config, Energy, Quantity, Sides
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AnomalyFit(common.Fit):
+    """Train on background showers, and learn which likelihoods are usual.
+
+    Addresses are file.hdf5:group/path; without a group the file's root holds incident_energies and showers.
+    """
+
+    background: str
+    """Address of background showers of known incident energies."""
+    config: Config = Config()  # noqa: RUF009 - frozen
+    """How to train."""
+
+    def run(self) -> None:
+        from hepjax import commands
+
+        commands.fit_anomaly(self)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AnomalyScore(common.Apply):
+    """Score showers: the higher, the more anomalous. Incident energies are neither needed nor read."""
+
+    showers: str
+    """Address of the showers."""
+    energy: Energy = "estimated"
+    """Score at the calibration's estimate of the energy, or where the likelihood of the whole shower is largest."""
+    known_energy: bool = False
+    """Read incident_energies, and score at these."""
+    sides: Sides = "one"
+    """Unlikely showers are anomalous; or those that are too likely as well."""
+    quantity: Quantity = "density"
+    """The likelihood of the cells in MeV, or of CaloFlow's nearly normal coordinates: all, or one flow's alone."""
+    seed: int = 0
+    """Seed of the noise."""
+
+    def run(self) -> None:
+        from hepjax import commands
+
+        commands.score_anomaly(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Anomaly:
+    """Find anomalous showers by their likelihood under the background (arXiv:2312.11618)."""
+
+    command: Annotated[
+        Annotated[AnomalyFit, subcommand("fit")] | Annotated[AnomalyScore, subcommand("score")], arg(name="")
+    ]
+
+    def run(self) -> None:
+        self.command.run()

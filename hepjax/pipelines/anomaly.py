@@ -1,0 +1,211 @@
+"""Anomalous showers by their likelihood, without a model of the anomaly (arXiv:2312.11618).
+
+CaloFlow learns the density p(shower | E) of the background and a calibration estimates the energies of showers; the
+score is minus the log-likelihood at that energy. A log-likelihood grows with the number of hits and so with the energy,
+whatever the shower looks like: it is taken relative to its mean m and width s at that energy,
+
+    z = (log p(shower | E) - m(ln E)) / s(ln E),    score = -z (one-sided) or |z| (two-sided),
+
+which are measured on background that neither was trained on, by the very steps that score a shower. Close pairs of
+photons look too likely rather than too unlikely: the two-sided score is for these. `fit`, then `score`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from hepjax import data, transforms
+from hepjax.pipelines import anomaly_model as model
+from hepjax.pipelines import calibration, calibration_model, caloflow, caloflow_training, samples
+from hepjax.pipelines.anomaly_config import Config, Energy, Quantity, Sides
+from hepjax.pipelines.anomaly_model import Scored
+from hepjax.training import checkpoint, read_histories, write_histories
+from hepjax.types import AnyArray, InputError, PRNGKey, Showers, State
+
+FEWEST_HELD = 20
+GRID = np.linspace(-3, 3, 9)
+"""Energies at which the likelihood is maximised: standard deviations of the estimate, around it."""
+WIDEST = 0.25
+"""Greatest standard deviation of ln E there: the interval of a poor estimate is as wide as the search."""
+
+__all__ = ["Config", "Scored", "fit", "hold_out", "load", "save", "score"]
+
+
+def fit(
+    key: PRNGKey,
+    background: Showers,
+    config: Config = Config(),  # noqa: B008 - frozen
+    *,
+    folder: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+) -> State:
+    """Train on background showers of known energies.
+
+    A fraction `held_out` of them is seen by neither training: their log-likelihoods tell which are usual. folder: where
+    checkpoints and `history.csv` go; with resume, a fit that was killed continues there and ends with the same
+    parameters. Returns a `State` for `score` and `save`. Raises InputError for options out of range, and for showers
+    that are not physical, fewer than 100, or all of one energy.
+    """
+    _check_options(config)
+    samples.require(background)
+    train, held = hold_out(key, background, config)
+    if len(held) < FEWEST_HELD:
+        raise InputError(f"{len(held)} showers held out of {len(background)}, expected at least {FEWEST_HELD}")
+    key_showers, key_energy, key_usual = jax.random.split(key, 3)
+    places = {name: None if folder is None else Path(folder) / name for name in model.Params._fields}
+    showers = caloflow.fit(key_showers, train, config.showers, folder=places["showers"], resume=resume)
+    energy = calibration.fit(key_energy, train, config.energy, folder=places["energy"], resume=resume)
+    if folder is not None:
+        histories = [read_histories(Path(folder) / name / "history.csv") for name in model.Params._fields]
+        write_histories(Path(folder) / "history.csv", histories[0] | histories[1])
+    spec = model.Spec(config, showers.spec, energy.spec)
+    untrended = State(
+        spec,
+        model.Constants(showers.constants, energy.constants, trends=None),  # type: ignore[arg-type]
+        model.Params(showers.params, energy.params),
+    )
+    trends = model.Trends(**{how: _usual(key_usual, untrended, held, how) for how in model.Trends._fields})
+    return untrended._replace(constants=untrended.constants._replace(trends=trends))
+
+
+def hold_out(key: PRNGKey, background: Showers, config: Config) -> tuple[Showers, Showers]:
+    """The background that `fit` trains on with this key, and what it holds out: to choose options by, for instance."""
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    train, held = samples.hold_out(rng, len(background), config.held_out)
+    return background[train], background[held]
+
+
+def score(
+    key: PRNGKey,
+    state: State,
+    voxels: Float[AnyArray, "n v"],
+    *,
+    energy: Energy | Float[AnyArray, " n"] = "estimated",
+    sides: Sides = "one",
+    quantity: Quantity = "density",
+) -> Scored:
+    """Anomaly scores of showers, cells in MeV.
+
+    energy: `estimated`, by the calibration; `maximised`, where the density of the whole shower is largest within three
+    standard deviations of the estimate; or known incident energies in MeV. sides: `one`, unlikely showers are
+    anomalous; `two`, those that are too likely are so too. quantity: the likelihood of what: the cells in MeV
+    (`density`), CaloFlow's nearly normal `coordinates`, or those of the `layers` or of the `cells` alone. Every shower
+    draws its noise from `fold_in(key, row)`.
+
+    Raises InputError for showers of another geometry, not physical, or with energies that are not, and for a quantity
+    that the model does not have.
+    """
+    names = model.quantities(state.spec)
+    if quantity not in names:
+        raise InputError(f"no likelihood of {quantity}, the model has those of {', '.join(names)}")
+    how, known = (energy, None) if isinstance(energy, str) else ("known", energy)
+    found = _likelihoods(key, state, voxels, how, known)
+    column = names.index(quantity)
+    z = _relative(state, found, how)[:, column]
+    low, high = state.constants.showers.incident_range
+    return Scored(
+        -z if sides == "one" else jnp.abs(z),
+        found.log_probs[:, column],
+        found.energy_mev,
+        (found.energy_mev >= low) & (found.energy_mev <= high),
+    )
+
+
+def save(path: str | os.PathLike[str], state: State) -> None:
+    """Write a fitted state as a folder, whole or not at all. Raises InputError where it cannot be written."""
+    checkpoint.save(path, state)
+
+
+def load(path: str | os.PathLike[str]) -> State:
+    """Read a fitted state. Raises InputError where there is none, or a damaged one, or that of another model."""
+
+    def untrained(spec):
+        if not isinstance(spec, model.Spec):
+            raise InputError(f"{path}: holds another model, expected one of an anomaly search")
+        showers = caloflow_training.untrained(spec.showers)
+        constants, params = calibration_model.untrained(spec.energy)
+        columns, none = jnp.zeros((spec.config.degree + 1, len(model.quantities(spec)))), jnp.zeros(())
+        usual = transforms.Trend(none, none, columns, columns)
+        trends = model.Trends(usual, usual, usual)
+        return State(spec, model.Constants(showers.constants, constants, trends), model.Params(showers.params, params))
+
+    return checkpoint.load(path, untrained)
+
+
+class _Likelihoods(NamedTuple):
+    """log_probs: a column for each of `quantities`, in nats. energy_mev: where they were taken."""
+
+    log_probs: Float[Array, "n q"]
+    energy_mev: Float[Array, " n"]
+
+
+def _likelihoods(key: PRNGKey, state: State, voxels: AnyArray, how: str, known: AnyArray | None = None) -> _Likelihoods:
+    """Likelihoods of showers at energies that are `estimated`, `maximised` or `known`."""
+    geometry = state.spec.showers.geometry
+    data.showers.check(Showers(np.ones(np.shape(voxels)[0]) if known is None else known, voxels, geometry))
+    voxels = jnp.asarray(voxels, float)
+    if known is not None:
+        energy = jnp.asarray(known, float)
+        return _Likelihoods(_log_probs(key, state, voxels, energy), energy)
+    calibrated = calibration.calibrate(model.part(state, "energy"), voxels)
+    if how == "maximised":
+        return _maximised(key, state, voxels, calibrated)
+    return _Likelihoods(_log_probs(key, state, voxels, calibrated.energy_mev), calibrated.energy_mev)
+
+
+def _maximised(key: PRNGKey, state: State, voxels: Array, start: calibration.Calibrated) -> _Likelihoods:
+    """Likelihoods where the density of the shower is largest, near the energy that the calibration estimates.
+
+    Splines are smooth in pieces only: a grid, and a parabola through its best and the neighbours, no Newton's method.
+    """
+    ends = start.energy_mev - start.sigma_low_mev, start.energy_mev + start.sigma_high_mev
+    width = jnp.minimum((jnp.log(ends[1]) - jnp.log(ends[0])) / 2, WIDEST)
+    nodes = jnp.log(start.energy_mev)[:, None] + width[:, None] * GRID
+    found = jnp.stack([_log_probs(key, state, voxels, jnp.exp(node)) for node in nodes.T], axis=1)
+    top = model.vertex(nodes, found[..., 0])
+    found = jnp.concatenate([found, _log_probs(key, state, voxels, jnp.exp(top))[:, None]], axis=1)
+    best = jnp.argmax(found[..., 0], axis=1)[:, None]
+    energy = jnp.take_along_axis(jnp.append(nodes, top[:, None], axis=1), best, axis=1)
+    return _Likelihoods(jnp.take_along_axis(found, best[..., None], axis=1)[:, 0], jnp.exp(energy[:, 0]))
+
+
+def _log_probs(key: PRNGKey, state: State, voxels: Array, energy: Array) -> Float[Array, "n q"]:
+    """Log-likelihoods, a column for each of `quantities`."""
+    spec, constants, params = model.part(state, "showers")
+
+    def log_probs(energy, voxels, rows):
+        return model.likelihoods(state.spec)(key, constants, params, energy, voxels, rows)
+
+    return caloflow.in_batches(log_probs, spec.config.batch, energy, voxels)
+
+
+def _usual(key: PRNGKey, state: State, held: Showers, how: str) -> transforms.Trend:
+    """Mean and width of the log-likelihoods of background, as functions of ln E."""
+    found = _likelihoods(key, state, held.voxels, how, held.incident_energy if how == "known" else None)
+    return model.trend(state.spec).fit(found.log_probs, _given(state, found))
+
+
+def _relative(state: State, found: _Likelihoods, how: str) -> Float[Array, "n q"]:
+    """Log-likelihoods in widths above the usual ones at their energies."""
+    usual = getattr(state.constants.trends, how)
+    return model.trend(state.spec).forward(usual, found.log_probs, _given(state, found))[0]
+
+
+def _given(state: State, found: _Likelihoods) -> Float[Array, "n 1"]:
+    """ln E, within the background's: polynomials know nothing beyond."""
+    return jnp.log(jnp.clip(found.energy_mev, *state.constants.showers.incident_range))[:, None]
+
+
+def _check_options(config: Config) -> None:
+    for name in ("degree", "draws"):
+        if getattr(config, name) < 1:
+            raise InputError(f"config: {name} is {getattr(config, name)}, expected at least 1")
+    if not 0 < config.held_out < 1:
+        raise InputError(f"config: held_out is {config.held_out}, expected between 0 and 1")
