@@ -23,6 +23,7 @@ types: $(VENV)/.dev
 
 bench: $(VENV)/.bench
 	$(BIN)/python experiments/benchmarks/bridge_training.py
+	$(BIN)/python experiments/benchmarks/flows.py
 
 notebooks: $(VENV)/.dev
 	$(BIN)/python -m pytest --nbmake --nbmake-timeout=1200 notebooks
