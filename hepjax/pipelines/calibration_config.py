@@ -7,7 +7,7 @@ from typing import Literal
 
 from hepjax.training.config import Config as Training
 
-MEMBER = Training(epochs=100, batch_size=256, learning_rate=1e-3, weight_decay=1.0, ema=0.99, epochs_per_call=10)
+MEMBER = Training(epochs=100, batch_size=256, learning_rate=1e-3, weight_decay=0.7, ema=0.99, epochs_per_call=10)
 
 
 @dataclasses.dataclass(frozen=True)

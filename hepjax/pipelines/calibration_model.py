@@ -115,7 +115,7 @@ def fit_constants(spec: Spec, showers: Showers, weight: AnyArray | None) -> Prep
     )
 
 
-def table(spec: Spec, constants: Preprocessing, showers: Showers, weight: AnyArray | None) -> Events:
+def table(spec: Spec, constants: Preprocessing, showers: Showers, weight: Array | None) -> Events:
     """What the members are trained on: standardised features, the standardised ln E, weights."""
     energy = log_energy(showers)
     x = observe(spec, constants, jnp.asarray(showers.voxels, float))
@@ -124,8 +124,12 @@ def table(spec: Spec, constants: Preprocessing, showers: Showers, weight: AnyArr
 
 
 def log_likelihood(
-    spec: Spec, constants: Preprocessing, params: Params, x: Float[Array, "*batch d"], energy: Float[Array, "*batch 1"]
-) -> Float[Array, "*batch"]:
+    spec: Spec,
+    constants: Preprocessing,
+    params: Params,
+    x: Float[Array, "*#batch d"],
+    energy: Float[Array, "*#batch 1"],
+) -> Array:
     """ln p(x | E) of features, in nats: the logarithm of the members' mean density. energy: ln E in MeV.
 
     Features are standardised given E, so that the width of theirs, a function of E, enters.

@@ -35,20 +35,18 @@ def trend(degree: int = 3) -> Transform:
     fit takes data (n, d), cond (n, 1) and weights: m by least squares with weights 1/s^2 and ln s by least squares of
     the logarithms of the squared residuals, in turns. forward and inverse take any leading shape.
     """
-    powers = np.arange(degree + 1)
-
     def fit(data, cond, weight=None):
         data, given = np.asarray(data, np.float64), np.asarray(cond, np.float64)[:, 0]
         weight = np.ones(len(data)) if weight is None else np.asarray(weight, np.float64)
         centre = np.average(given, weights=weight)
         width = np.sqrt(np.average((given - centre) ** 2, weights=weight)) or 1.0
-        basis = ((given - centre) / width)[:, None] ** powers
+        basis = ((given - centre) / width)[:, None] ** np.arange(degree + 1)
         fitted = [_fit_column(basis, column, weight) for column in data.T]
         mean, log_scale = (np.stack(part, axis=1) for part in zip(*fitted, strict=True))
         return Trend(*(jnp.asarray(a, float) for a in (centre, width, mean, log_scale)))
 
     def at(constants, cond):
-        basis = ((cond - constants.centre) / constants.width) ** powers
+        basis = ((cond - constants.centre) / constants.width) ** jnp.arange(degree + 1)
         return basis @ constants.mean, basis @ constants.log_scale
 
     def forward(constants, x, cond):

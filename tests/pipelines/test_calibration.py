@@ -1,0 +1,233 @@
+"""The calibration on showers whose likelihood is known: closure, derivatives, flags, files."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from toys import TINY, same_numbers, toy_showers
+
+from hepjax.data import geometry
+from hepjax.pipelines import calibration, calibration_regressor, squirels
+from hepjax.pipelines import calibration_model as model
+from hepjax.training import Config as Training
+from hepjax.training import checkpoint
+from hepjax.types import InputError, Showers, State
+
+pytestmark = pytest.mark.usefixtures("fast_compilation")
+
+KEY = jax.random.key(0)
+SHORT = Training(epochs=40, batch_size=100, learning_rate=1e-2, ema=0.9, epochs_per_call=40, checkpoint_every=40)
+TINY_CALIBRATION = calibration.Config(members=2, hidden=(8,), training=SHORT, batch=100)
+RESPONSE, STOCHASTIC = 0.2, 0.07
+
+
+def layered_showers(seed, n, low=1e3, high=5e4):
+    """Sums of 0.2 E with a resolution of 7 percent / sqrt(E / GeV); the last of the three layers is empty at times."""
+    rng, calorimeter = np.random.default_rng(seed), geometry.named("lar_3layers")
+    energy = rng.uniform(low, high, n)
+    total = RESPONSE * energy * (1 + STOCHASTIC * rng.normal(size=n) / np.sqrt(energy / 1e3))
+    shares = np.stack([rng.gamma(8, 0.02, n), np.ones(n), 0.005 * np.maximum(rng.normal(1, 1, n), 0)], 1)
+    voxels = np.zeros((n, calorimeter.voxels), np.float32)
+    voxels[:, [100, 350, 351, 460]] = (total / shares.sum(1))[:, None] * np.insert(shares / [1, 2, 1], 1, 0.5, axis=1)
+    return Showers(energy.astype(np.float32), voxels, calorimeter)
+
+
+@pytest.fixture(scope="module")
+def state():
+    return calibration.fit(KEY, layered_showers(0, 1250), TINY_CALIBRATION)
+
+
+@pytest.fixture(scope="module")
+def unseen():
+    return layered_showers(1, 500, 3e3, 45e3)
+
+
+def test_energies_and_intervals_close(state, unseen):
+    """Pulls of 500 Gaussian showers: their mean within 4 errors of 0, and coverage within 4 binomial errors, 8 percent,
+    of 68.3; the response of 1250 showers is known to a twentieth of the resolution."""
+    found = calibration.calibrate(state, unseen.voxels)
+    assert np.asarray(found.converged).all() and np.asarray(found.in_range).all()
+    energy = np.asarray(found.energy_mev)
+    width = STOCHASTIC * np.sqrt(unseen.incident_energy * 1e3)
+    assert abs(np.mean((energy - unseen.incident_energy) / width)) < 4 / np.sqrt(500) + 0.05
+    np.testing.assert_allclose(np.median(found.sigma_high_mev / width), 1, atol=0.15)
+    truth = unseen.incident_energy
+    covered = (energy - found.sigma_low_mev < truth) & (truth < energy + found.sigma_high_mev)
+    assert abs(covered.mean() - 0.683) < 4 * np.sqrt(0.683 * 0.317 / 500)
+
+
+def test_the_interval_is_where_the_likelihood_has_dropped(state, unseen):
+    found = jax.tree.map(np.asarray, calibration.calibrate(state, unseen.voxels[:20]))
+    ends = [found.energy_mev - found.sigma_low_mev, found.energy_mev, found.energy_mev + found.sigma_high_mev]
+    values = calibration.log_likelihood(state, unseen.voxels[:20], np.stack(ends, 1))
+    np.testing.assert_allclose(values[:, 1], -found.nll, rtol=1e-5, atol=1e-4)
+    np.testing.assert_allclose(2 * (values[:, 1:2] - values[:, [0, 2]]), 1, atol=0.02)
+
+
+def test_any_leading_shape_and_the_size_of_batches_do_not_matter(state, unseen):
+    flat = calibration.calibrate(state, unseen.voxels[:120])
+    shaped = calibration.calibrate(state, unseen.voxels[:120].reshape(4, 30, -1))
+    assert shaped.energy_mev.shape == (4, 30)
+    np.testing.assert_allclose(shaped.energy_mev.ravel(), flat.energy_mev, rtol=1e-4)
+    one = calibration.calibrate(state, unseen.voxels[3])
+    np.testing.assert_allclose(one.energy_mev, flat.energy_mev[3], rtol=1e-4)
+
+
+def test_a_second_calibration_compiles_nothing(state, unseen):
+    calibration.calibrate(state, unseen.voxels)
+    compiled = model.calibrator(state.spec)._cache_size()
+    copied = State(dataclasses.replace(state.spec), *jax.tree.map(lambda a: 1.0001 * a, state[1:]))
+    calibration.calibrate(copied, unseen.voxels)
+    assert model.calibrator(copied.spec)._cache_size() == compiled
+
+
+def test_derivatives_are_those_of_finite_differences(state, unseen):
+    """In float64, of two showers: by cells of all layers, and by the weights of the flows."""
+    with jax.enable_x64():
+        double = State(state.spec, *jax.tree.map(lambda a: jnp.asarray(np.asarray(a, np.float64)), state[1:]))
+        voxels = jnp.asarray(np.asarray(unseen.voxels[:2], np.float64))
+        direction = jnp.zeros(voxels.shape[1]).at[jnp.array([100, 350, 460])].set(jnp.array([1.0, 2.0, 0.3]))
+        params, unravel = jax.flatten_util.ravel_pytree(double.params)
+        way = jax.random.normal(KEY, params.shape, params.dtype)
+
+        def energies(step, tilt):
+            moved = double._replace(params=unravel(params + tilt * way))
+            return calibration.calibrate(moved, voxels + step * direction).energy_mev
+
+        zero = jnp.zeros(())
+        for arguments, size in (((1.0, 0.0), 1e-2), ((0.0, 1.0), 1e-5)):
+            tangents = tuple(jnp.asarray(a) for a in arguments)
+            ahead = jax.jvp(energies, (zero, zero), tangents)[1]
+            step, tilt = (size * a for a in arguments)
+            numeric = (energies(step, tilt) - energies(-step, -tilt)) / (2 * size)
+            np.testing.assert_allclose(ahead, numeric, rtol=1e-3)
+        back = jax.grad(lambda v: calibration.calibrate(double, v).energy_mev.sum())(voxels)
+        np.testing.assert_allclose(back @ direction, jax.jvp(energies, (zero, zero), (zero + 1, zero))[1], rtol=1e-6)
+
+
+def test_energies_beyond_those_of_training_are_flagged(state):
+    """Twice the largest energy lies in the search, ten times does not; an empty shower has no maximum."""
+    voxels = layered_showers(2, 3, 40e3, 45e3).voxels
+    found = calibration.calibrate(state, voxels * np.array([[1.0], [1.6], [10.0]], np.float32))
+    assert np.asarray(found.in_range).tolist() == [True, False, False]
+    assert np.asarray(found.converged).tolist()[::2] == [True, False]
+    empty = calibration.calibrate(state, np.zeros_like(voxels))
+    assert not np.asarray(empty.converged | empty.in_range).any() and np.isfinite(empty.energy_mev).all()
+
+
+def test_the_likelihood_is_a_density_of_features():
+    """Two features of a grid of crystals, integrated by a sum over a grid: to 1e-3."""
+    showers = toy_showers(0, 200)
+    spec = model.Spec(TINY_CALIBRATION, showers.geometry, 0)
+    constants = model.fit_constants(spec, showers, None)
+    keys = jax.random.split(KEY, 2)
+    params = jax.tree.map(lambda a: a + 0.3, jax.vmap(model.build(spec).init)(keys))
+    energy = jnp.log(jnp.array([3e4]))
+    x = np.asarray(model.observe(spec, constants, jnp.asarray(showers.voxels)))
+    axes = [np.linspace(c.min() - 6 * np.ptp(c), c.max() + 6 * np.ptp(c), 801) for c in x.T]
+    grid = jnp.stack(jnp.meshgrid(*axes, indexing="ij"), -1)
+    density = jnp.exp(jax.jit(lambda x: model.log_likelihood(spec, constants, params, x, energy))(grid))
+    np.testing.assert_allclose(density.sum() * np.prod([a[1] - a[0] for a in axes]), 1, atol=1e-3)
+
+
+@pytest.mark.parametrize("names", [("layers",), ("shapes",), ("layers", "shapes")], ids=" ".join)
+@pytest.mark.parametrize("sample", [layered_showers, toy_showers])
+def test_features_are_finite_and_so_are_their_derivatives(names, sample):
+    showers = sample(0, 100)
+    spec = model.Spec(dataclasses.replace(TINY_CALIBRATION, features=names), showers.geometry, 0)
+    constants = model.fit_constants(spec, showers, None)
+    with_empty = jnp.asarray(showers.voxels[:3]).at[0].set(0)
+    observe = jax.jit(lambda v: model.observe(spec, constants, v))
+    assert observe(with_empty).shape == (3, model.dimensions(spec))
+    assert np.isfinite(observe(with_empty)).all()
+    assert np.isfinite(jax.grad(lambda v: observe(v).sum())(with_empty)).all()
+
+
+def test_weights_count_events(state):
+    """Weights of 1/E move the trend to low energies; their scale means nothing."""
+    showers = layered_showers(0, 1250)
+    constants = [model.fit_constants(state.spec, showers, w / showers.incident_energy) for w in (1.0, 7.0)]
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), *constants)
+    assert constants[0].energy.mean < state.constants.energy.mean - 0.5
+
+
+def test_saved_and_loaded_states_give_the_same_numbers(state, unseen, tmp_path):
+    calibration.save(tmp_path / "model", state)
+    loaded = calibration.load(tmp_path / "model")
+    assert loaded.spec == state.spec and same_numbers(loaded[1:], state[1:])
+    squirels.save(tmp_path / "other", squirels._untrained(_squirels_spec()))
+    with pytest.raises(InputError, match="other: holds another model, expected one of a calibration"):
+        calibration.load(tmp_path / "other")
+
+
+def _squirels_spec():
+    from hepjax.pipelines import squirels_model
+
+    return squirels_model.Spec(TINY, toy_showers(0, 1).geometry, (5, 6, 9, 10), 2)
+
+
+class Killed(BaseException):
+    """Passes through every handler of exceptions, as the end of a process does."""
+
+
+def test_a_fit_killed_between_members_resumes_to_the_same_numbers(state, tmp_path, monkeypatch):
+    sample, save = layered_showers(0, 1250), checkpoint.Store.save
+
+    def last(store, *args):
+        save(store, *args)
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(checkpoint.Store, "save", last)
+        calibration.fit(KEY, sample, TINY_CALIBRATION, folder=tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["member_1"]
+    resumed = calibration.fit(KEY, sample, TINY_CALIBRATION, folder=tmp_path, resume=True)
+    assert same_numbers(resumed[1:], state[1:])
+    assert (tmp_path / "history.csv").read_text().count("member_2") == SHORT.epochs
+
+
+@pytest.mark.parametrize(
+    "changes, expected",
+    [
+        ({"members": 0}, "members is 0, expected at least 1"),
+        ({"validation": 1.0}, "validation is 1.0, expected at least 0 and less than 1"),
+        ({"reach": 1.0}, "reach above 1"),
+        ({"features": ("layers", "layers")}, "features are layers, layers, expected"),
+        ({"training": dataclasses.replace(SHORT, epochs=0)}, "epochs is 0"),
+    ],
+)
+def test_options_out_of_range(changes, expected):
+    with pytest.raises(InputError, match=expected):
+        calibration.fit(KEY, layered_showers(0, 200), dataclasses.replace(TINY_CALIBRATION, **changes))
+
+
+def test_samples_that_no_calibration_can_be_fitted_to():
+    good = layered_showers(0, 200)
+    same = dataclasses.replace(good, incident_energy=np.full_like(good.incident_energy, 1e4))
+    bad = dataclasses.replace(good, voxels=np.where(np.arange(504) == 7, np.nan, good.voxels).astype(np.float32))
+    for showers, expected in ((good[:50], "at least 100"), (same, "range of incident energies"), (bad, "nan MeV")):
+        with pytest.raises(InputError, match=expected):
+            calibration.fit(KEY, showers, TINY_CALIBRATION)
+    for weight in (np.ones(3), np.full(200, -1.0), np.zeros(200), np.full(200, np.nan)):
+        with pytest.raises(InputError, match="expected 200 finite ones"):
+            calibration.fit(KEY, good, TINY_CALIBRATION, weight=weight)
+
+
+def test_showers_that_cannot_be_calibrated(state, unseen):
+    for change, expected in ((-1.0, "-1.0 MeV in row 0"), (np.nan, "nan MeV in row 0")):
+        voxels = unseen.voxels[:2].copy()
+        voxels[0, 5] = change
+        with pytest.raises(InputError, match=expected):
+            calibration.calibrate(state, voxels)
+    with pytest.raises(InputError, match="the model expects"):
+        calibration.calibrate(state, unseen.voxels[:, :100])
+
+
+def test_the_regressor_learns_energies(unseen):
+    """To a tenth, after a few epochs; it is a baseline, judged in the experiment."""
+    weight = np.ones(1250)
+    fitted = calibration_regressor.fit(KEY, layered_showers(0, 1250), hidden=(16,), config=SHORT, weight=weight)
+    response = calibration_regressor.predict(fitted, unseen.voxels) / unseen.incident_energy
+    assert abs(np.median(response) - 1) < 0.1
