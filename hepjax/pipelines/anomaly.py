@@ -30,6 +30,7 @@ from hepjax.training import checkpoint, read_histories, write_histories
 from hepjax.types import AnyArray, InputError, PRNGKey, Showers, State
 
 FEWEST_HELD = 20
+HISTORY = "history.csv"
 GRID = np.linspace(-3, 3, 9)
 """Energies at which the likelihood is maximised: standard deviations of the estimate, around it."""
 WIDEST = 0.25
@@ -63,8 +64,7 @@ def fit(
     showers = caloflow.fit(key_showers, train, config.showers, folder=places["showers"], resume=resume)
     energy = calibration.fit(key_energy, train, config.energy, folder=places["energy"], resume=resume)
     if folder is not None:
-        histories = [read_histories(Path(folder) / name / "history.csv") for name in model.Params._fields]
-        write_histories(Path(folder) / "history.csv", histories[0] | histories[1])
+        _join_histories(Path(folder), model.Params._fields)
     spec = model.Spec(config, showers.spec, energy.spec)
     untrended = State(
         spec,
@@ -201,6 +201,13 @@ def _relative(state: State, found: _Likelihoods, how: str) -> Float[Array, "n q"
 def _given(state: State, found: _Likelihoods) -> Float[Array, "n 1"]:
     """ln E, within the background's: polynomials know nothing beyond."""
     return jnp.log(jnp.clip(found.energy_mev, *state.constants.showers.incident_range))[:, None]
+
+
+def _join_histories(folder: Path, names: tuple[str, ...]) -> None:
+    """One history.csv of those that the fits in the folders `names` have left."""
+    parts = {part: columns for name in names for part, columns in read_histories(folder / name / HISTORY).items()}
+    arrays = {part: {name: np.array(column) for name, column in columns.items()} for part, columns in parts.items()}
+    write_histories(folder / HISTORY, arrays)
 
 
 def _check_options(config: Config) -> None:
