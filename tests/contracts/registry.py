@@ -129,6 +129,7 @@ FLOWS = [
         lambda: flows.transformed(autoregressive("affine", inverse=True), flows.conditional_normal(DIM, COND, (8,))),
         events,
     ),
+    Case("matching", lambda: flows.matching(drift(), DIM, steps=3), events),
 ]
 
 
@@ -141,6 +142,8 @@ TRANSFORMS = [
     Case("standardize", lambda: transforms.standardize(), cond=0),
     Case("gaussianize", lambda: transforms.gaussianize(2, 5), cond=1),
     Case("gaussianize-point-mass", lambda: transforms.gaussianize(2, 5, point_mass=True), cond=1, domain=spread_zeros),
+    Case("trend", lambda: transforms.trend(), cond=1),
+    Case("decorrelate", lambda: transforms.decorrelate(1.0)),
 ]
 
 MODELS = NETS + BRIDGES + CLASSIFIERS + FLOWS
