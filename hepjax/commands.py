@@ -81,9 +81,9 @@ def score_anomaly(options: AnomalyScore) -> None:
         voxels, energy = showers.voxels, showers.incident_energy
     else:
         voxels, energy = data.showers.read_voxels(options.showers, geometry), options.energy
-    choices = {"sides": options.sides, "quantity": options.quantity}
-    scored = anomaly.score(jax.random.key(options.seed), state, voxels, energy=energy, **choices)
-    made = {"method": "likelihood", "energy": "known" if options.known_energy else options.energy, **choices}
+    key, how = jax.random.key(options.seed), "known" if options.known_energy else options.energy
+    scored = anomaly.score(key, state, voxels, energy=energy, sides=options.sides, quantity=options.quantity)
+    made = {"method": "likelihood", "energy": how, "sides": options.sides, "quantity": options.quantity}
     made |= {"showers": options.showers, "model": str(options.model)}
     units = {"energy_mev": "MeV", "log_prob": "nats"}
     data.tables.write(options.out, scored._asdict(), units, made | runs.provenance())
