@@ -49,7 +49,8 @@ class Calibrated(NamedTuple):
     energy_mev: the most likely energy. sigma_low_mev, sigma_high_mev: from there down and up to where
     -2 ln(L / L_max) = 1, or to the end of the search. nll: -ln p(features | energy) there, in nats; the reference
     measure is Lebesgue's of the features. converged: whether there is a maximum, with both ends of its interval, within
-    the energies searched. in_range: whether the energy is one of those of training, and no extrapolation.
+    the energies searched. in_range: whether the energy is one of those of training, and no extrapolation. Both are
+    False for a shower whose sum of cells is that of an energy not searched.
     """
 
     energy_mev: Float[Array, "*batch"]
@@ -170,13 +171,15 @@ def calibrator(spec: Spec) -> Callable[[Preprocessing, Params, Array], Calibrate
         theta = maximum.theta[:, 0]
         energy = jnp.exp(theta)
         closed = ~(maximum.at_bound | ends.low_open | ends.high_open)[:, 0]
+        # Far from the training showers a flow's tails may well have a maximum somewhere.
+        known = ((bounds[0] <= start) & (start <= bounds[1]))[:, 0]
         return Calibrated(
             energy,
             energy - jnp.exp(ends.low[:, 0]),
             jnp.exp(ends.high[:, 0]) - energy,
             -maximum.log_prob,
-            maximum.converged & ends.converged[:, 0] & closed,
-            (theta >= constants.range[0]) & (theta <= constants.range[1]),
+            maximum.converged & ends.converged[:, 0] & closed & known,
+            (constants.range[0] <= theta) & (theta <= constants.range[1]) & known,
         )
 
     @jax.jit
