@@ -8,6 +8,12 @@ The models see the group `train` of the background alone; every number but those
 on four fifths of a signal point with its reflections, and scores the rest; it is told the incident energies, whose
 distributions differ. Rows that stand already in the results are kept, so that a stopped study goes on; `--only seed_0`
 runs one of them.
+
+Recorded on 2026-11-22 on a quarter of one core of an AMD EPYC, for one seed: 20 minutes of fit, 20 of scores. A run
+should score, one-sided at the estimated energy, AUC 1.000 (m = 5 GeV, 0.33 m), 0.999 (5 GeV, 1 m), 0.927 (0.5 GeV,
+0.33 m), 0.990 (0.5 GeV, 1 m) and 0.64 (0.05 GeV, 1 m); known and maximised energies change them by less than 0.001. SIC
+of 12.25 is the largest that the floor of 10 in 1,500 background events allows; curves whose cuts all pass fewer events
+have no points. Everything is in `experiments/results/anomaly.json`.
 """
 
 from __future__ import annotations
@@ -200,8 +206,8 @@ def draw(scores: Mapping[str, Scores], folder: Path) -> None:
     report.write_figure(
         folder / "anomaly_roc.png", report.roc_figure({title: rocs(scored) for title, scored in titles.items()})
     )
-    signals = {name: scored for name, scored in scores["one"].items() if name != BACKGROUND}
-    figure = report.score_figure(scores["one"][BACKGROUND], signals, "Anomaly score, one-sided")
+    background, *signals = ((name, np.arcsinh(scored)) for name, scored in scores["one"].items())
+    figure = report.score_figure(background[1], dict(signals), "arcsinh(one-sided anomaly score)")
     report.write_figure(folder / "anomaly_scores.png", figure)
 
 

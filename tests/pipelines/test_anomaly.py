@@ -131,7 +131,7 @@ def test_save_and_load(state, background, tmp_path):
     "change, expected",
     [
         (lambda v: np.where(np.arange(16) == 3, np.nan, v), "nan MeV in row 0"),
-        (lambda v: -1 - v, "-1.0 MeV in row"),
+        (lambda v: -1 - v, "MeV in row 0, expected finite energies zero or above"),
         (lambda v: v[:, :12], "12 voxels a shower, expected 16"),
         (lambda v: v[:0], "zero showers"),
     ],
