@@ -43,7 +43,7 @@ def test_files_hold_these_groups_below_1_5_megabytes_with_provenance(sample):
         assert {"source", "licence", "detector", "date"} <= set(file.attrs)
 
 
-@pytest.mark.parametrize("sample, group", PARTS[4:6], ids=str)
+@pytest.mark.parametrize("sample, group", PARTS[4:6], ids=lambda p: p if isinstance(p, str) else p.__name__)
 def test_photons_leave_the_sampling_fraction_in_the_argon(sample, group):
     """In the mean, within 4 standard errors; four fifths of the cells are empty, as the calorimeter is wide."""
     part = showers.read(sample(group))
