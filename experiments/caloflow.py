@@ -33,10 +33,7 @@ CONFIGS = {"student": caloflow.Config(variant="student"), "coupling": caloflow.C
 FIGURES = {
     "overview": report.overview_figure,
     "layer_energies": report.layer_energy_figure,
-    "profiles": report.profile_figure,
     "averages": lambda comparison: report.average_figure(comparison.averages, comparison.layers),
-    "response": report.response_figure,
-    "floors": report.floor_figure,
 }
 
 
