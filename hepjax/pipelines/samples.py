@@ -17,7 +17,7 @@ def require(showers: Showers, name: str = "") -> None:
     name: which sample it is, where a fit takes several.
     """
     named = f"{name} showers" if name else "showers"
-    data.showers.check(showers, named)
+    data.showers.check(showers, name or "showers")
     if len(showers) < FEWEST:
         raise InputError(f"{len(showers)} {named}, a fit needs at least {FEWEST}")
     if not np.any(showers.voxels):
