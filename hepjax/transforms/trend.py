@@ -35,6 +35,7 @@ def trend(degree: int = 3) -> Transform:
     fit takes data (n, d), cond (n, 1) and weights: m by least squares with weights 1/s^2 and ln s by least squares of
     the logarithms of the squared residuals, in turns. forward and inverse take any leading shape.
     """
+
     def fit(data, cond, weight=None):
         data, given = np.asarray(data, np.float64), np.asarray(cond, np.float64)[:, 0]
         weight = np.ones(len(data)) if weight is None else np.asarray(weight, np.float64)
