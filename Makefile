@@ -26,7 +26,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python experiments/benchmarks/flows.py
 
 notebooks: $(VENV)/.dev
-	$(BIN)/python -m pytest --nbmake --nbmake-timeout=1200 notebooks
+	$(BIN)/python -m pytest --numprocesses auto --nbmake --nbmake-timeout=1200 notebooks
 
 clean:
 	rm -rf $(VENV) dist .pytest_cache .ruff_cache
