@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Bool, Float, Key
 
 AnyArray = jax.Array | np.ndarray
 Params = Any
@@ -192,3 +192,73 @@ class Showers:
 
     def __getitem__(self, rows) -> Showers:
         return Showers(self.incident_energy[rows], self.voxels[rows], self.geometry)
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """An observable of a table of events: its name, and its unit ("" of a pure number)."""
+
+    name: str
+    unit: str = ""
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Unfolding:
+    """Simulated events at particle level (gen) and at detector level (reco), paired by row; JAX or numpy arrays.
+
+    gen: (n, d). reco: (n, e). weight: (n,) of the generator. pass_gen, pass_reco: (n,) bool, whether the event is in
+    the particle-level phase space, and whether it is measured; the values of an event that fails are not looked at.
+    gen_columns, reco_columns: static, d and e of them.
+    """
+
+    gen: Float[AnyArray, "n d"]
+    reco: Float[AnyArray, "n e"]
+    weight: Float[AnyArray, " n"]
+    pass_gen: Bool[AnyArray, " n"]
+    pass_reco: Bool[AnyArray, " n"]
+    gen_columns: tuple[Column, ...] = dataclasses.field(metadata={"static": True})
+    reco_columns: tuple[Column, ...] = dataclasses.field(metadata={"static": True})
+
+    def __len__(self) -> int:
+        return self.gen.shape[0]
+
+    def __getitem__(self, rows) -> Unfolding:
+        arrays = (self.gen, self.reco, self.weight, self.pass_gen, self.pass_reco)
+        return Unfolding(*(a[rows] for a in arrays), self.gen_columns, self.reco_columns)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """Events at detector level: the data, or a background to them.
+
+    reco: (n, e). weight: (n,); a background's add up to the expected number of events. columns: static, e of them.
+    """
+
+    reco: Float[AnyArray, "n e"]
+    weight: Float[AnyArray, " n"]
+    columns: tuple[Column, ...] = dataclasses.field(metadata={"static": True})
+
+    def __len__(self) -> int:
+        return self.reco.shape[0]
+
+    def __getitem__(self, rows) -> Measured:
+        return Measured(self.reco[rows], self.weight[rows], self.columns)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Unfolded:
+    """Weighted events at particle level that stand for the data.
+
+    gen: (n, d). weight: (n,). replicas: (r, n) weights of bootstrap or ensemble replicas, or None. columns: static.
+    """
+
+    gen: Float[AnyArray, "n d"]
+    weight: Float[AnyArray, " n"]
+    columns: tuple[Column, ...] = dataclasses.field(metadata={"static": True})
+    replicas: Float[AnyArray, "r n"] | None = None
+
+    def __len__(self) -> int:
+        return self.gen.shape[0]
