@@ -224,8 +224,15 @@ class Unfolding:
         return self.gen.shape[0]
 
     def __getitem__(self, rows) -> Unfolding:
-        arrays = (self.gen, self.reco, self.weight, self.pass_gen, self.pass_reco)
-        return Unfolding(*(a[rows] for a in arrays), self.gen_columns, self.reco_columns)
+        return Unfolding(
+            self.gen[rows],
+            self.reco[rows],
+            self.weight[rows],
+            self.pass_gen[rows],
+            self.pass_reco[rows],
+            self.gen_columns,
+            self.reco_columns,
+        )
 
 
 @jax.tree_util.register_dataclass

@@ -84,9 +84,7 @@ def _table(denominator: Events, numerator: Events) -> Labelled:
     """Both samples with labels 0 and 1; their weights have the same sum, and the mean event weighs one."""
     samples = (denominator, numerator)
     events = [len(sample.x) for sample in samples]
-    weights = [
-        jnp.ones(n) if s.weight is None else jnp.asarray(s.weight, float) for s, n in zip(samples, events, strict=True)
-    ]
+    weights = [jnp.ones(len(s.x)) if s.weight is None else jnp.asarray(s.weight, float) for s in samples]
     return Labelled(
         x=jnp.concatenate([jnp.asarray(sample.x, float) for sample in samples]),
         label=jnp.repeat(jnp.arange(2.0), np.array(events)),
