@@ -18,14 +18,15 @@ from hepjax.types import InputError
 
 
 class Content(NamedTuple):
-    """What was read of a group: its data sets by key, and its attributes over those of the file."""
+    """What was read of a group: its data sets by key, its attributes over those of the file, and theirs over both."""
 
     arrays: Mapping[str, np.ndarray]
     attributes: Mapping[str, Any]
+    attributes_of: Mapping[str, Mapping[str, Any]]
 
 
-def read(address: Address, keys: Sequence[str] = ()) -> Content:
-    """Read the data sets `keys` of a group, and no others; all that it has when none is named.
+def read(address: Address, keys: Sequence[str] = (), optional: Sequence[str] = ()) -> Content:
+    """Read the data sets `keys` of a group, those of `optional` that it has, and no others; all when none is named.
 
     Raises InputError, one line with file, key and expectation, for a file, group or key that is missing or broken.
     """
@@ -33,9 +34,11 @@ def read(address: Address, keys: Sequence[str] = ()) -> Content:
     try:
         with h5py.File(address.path, "r") as file:
             group = _group(file, address, keys)
-            names = keys or [key for key, item in group.items() if isinstance(item, h5py.Dataset)]
-            arrays = {key: _array(group, address, key, names) for key in names}
-            return Content(arrays, {**file.attrs, **group.attrs})
+            names = [*keys, *(key for key in optional if key in group)]
+            names = names or [key for key, item in group.items() if isinstance(item, h5py.Dataset)]
+            arrays = {key: _array(group, address, key, keys or names) for key in names}
+            attributes = {**file.attrs, **group.attrs}
+            return Content(arrays, attributes, {key: {**attributes, **group[key].attrs} for key in names})
     except OSError as error:
         raise InputError(f"{address}: cannot be read, expected a whole HDF5 file ({_reason(error)})") from error
 

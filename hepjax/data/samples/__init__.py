@@ -35,5 +35,19 @@ def lar(group: str = "") -> Address:
     return _embedded("lar.hdf5", group)
 
 
+def zjets(group: str = "") -> Address:
+    """Leading jets of Z + jets at 14 TeV, simulated by Pythia with two parton showers: gen and sim, paired by row.
+
+    Groups, to be read with `unfolding.read`: `pythia` of 12,000 events, the simulation, and `vincia` of 6,000 events,
+    which stand for data of known truth. Columns: the six `unfolding.OBSERVABLES` at both levels; a jet that soft drop
+    empties has z_g = 0 and ln_rho = 0. A massless jet may have a mass of some -1e-6 GeV by rounding.
+
+    >>> from hepjax.data import unfolding
+    >>> unfolding.read(zjets("pythia")).gen.shape
+    (12000, 6)
+    """
+    return _embedded("zjets.hdf5", group)
+
+
 def _embedded(name: str, group: str) -> Address:
     return Address(Path(__file__).with_name(name), group)
