@@ -1,4 +1,4 @@
-"""Addresses of groups in HDF5 files: `file.hdf5:group/name`, or `file.hdf5` for the root."""
+"""Addresses of groups in HDF5 files: `file.hdf5:group/name`, or `file.hdf5` for the root; of trees in ROOT files."""
 
 from __future__ import annotations
 
@@ -45,3 +45,13 @@ def parse(text: str | os.PathLike[str] | Address) -> Address:
     if not path:
         raise InputError(f"{text!r} names no file, expected file.hdf5 or file.hdf5:group/name")
     return Address(Path(path), group.strip("/"))
+
+
+def require_file(path: Path, expected: str) -> None:
+    """Raise InputError, which says what was expected ("an HDF5 file"), unless there is a file that can be read."""
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder, expected {expected}")
+    if not path.exists():
+        raise InputError(f"{path}: no such file, expected {expected}")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path}: not readable, expected {expected} with read permission")

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 
-from hepjax.data.addresses import Address
+from hepjax.data.addresses import Address, require_file
 from hepjax.files import atomic_write
 from hepjax.types import InputError
 
@@ -61,12 +61,7 @@ def create(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
 
 
 def _require_hdf5(path: Path, keys: Sequence[str]) -> None:
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder, expected an HDF5 file")
-    if not path.exists():
-        raise InputError(f"{path}: no such file, expected an HDF5 file")
-    if not os.access(path, os.R_OK):
-        raise InputError(f"{path}: not readable, expected an HDF5 file with read permission")
+    require_file(path, "an HDF5 file")
     if not h5py.is_hdf5(path):
         raise InputError(f"{path}: not an HDF5 file, expected one with {_listed(keys)}")
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from hepjax.data import addresses
 from hepjax.data.addresses import Address
-from hepjax.data.unfolding.sources import FLAGS, GEN, SIM, WEIGHT
-from hepjax.types import AnyArray, Column, InputError, Measured, Unfolding
+from hepjax.data.unfolding.records import FLAGS, GEN, SIM, WEIGHT, Level, Sample
+from hepjax.types import InputError, Measured, Unfolding
 
 Where = str | os.PathLike[str] | Address
 
@@ -17,46 +17,48 @@ Where = str | os.PathLike[str] | Address
 def check(simulation: Unfolding, where: Where = "simulation", *, negative_weights: bool = True) -> None:
     """Raise InputError, named by `where`, unless the simulation can unfold something.
 
-    That is: as many rows of everything; boolean flags; finite weights, not negative where `negative_weights` is false,
-    whose sum is above zero over all events, over those that pass at gen and over those that pass at reco; finite values
-    in the events that pass, of which there are some at either level.
+    That is: as many rows of everything, and at least one; boolean flags; finite values in the events that pass, of
+    which there are some at either level; finite weights, not negative where `negative_weights` is false, with a sum
+    above zero over the events that pass, at either level.
     """
-    where = addresses.parse(where)
-    weight = np.asarray(simulation.weight)
     levels = {
-        GEN: (simulation.gen, simulation.gen_columns, simulation.pass_gen),
-        SIM: (simulation.reco, simulation.reco_columns, simulation.pass_reco),
+        GEN: Level(simulation.gen, simulation.gen_columns, simulation.pass_gen),
+        SIM: Level(simulation.reco, simulation.reco_columns, simulation.pass_reco),
     }
-    rows = {level: len(values) for level, (values, _, _) in levels.items()}
-    rows |= {FLAGS[level]: len(flag) for level, (_, _, flag) in levels.items()}
-    check_rows({**rows, WEIGHT: len(weight)}, where)
-    _check_weights(weight, where, negative_weights)
-    for level, (values, columns, flag) in levels.items():
-        passed = np.asarray(flag)
-        _check_flag(passed, where.key(FLAGS[level]))
-        _check_values(values, columns, passed, where.key(level))
-        _check_sum(weight[passed], where, f" of the {passed.sum()} events that pass {FLAGS[level]}")
+    _check(Sample(levels, simulation.weight), where, negative_weights)
 
 
 def check_measured(data: Measured, where: Where = "data", *, negative_weights: bool = True) -> None:
-    """Raise InputError, named by `where`, unless the data can be unfolded: as `check`, of one level."""
-    where = addresses.parse(where)
-    check_level(data.reco, data.columns, data.weight, where, SIM, negative_weights=negative_weights)
+    """Raise InputError, named by `where`, unless the data can be unfolded: as `check`, of events that all pass."""
+    level = Level(data.reco, data.columns, np.ones(len(data), bool))
+    _check(Sample({SIM: level}, data.weight), where, negative_weights)
 
 
-def check_level(
-    values: AnyArray,
-    columns: tuple[Column, ...],
-    weight: AnyArray,
-    where: Address,
-    level: str,
-    *,
-    negative_weights: bool = True,
-) -> None:
-    """Raise InputError unless the events (n, d) of one level, which all pass, and their weights (n,) are sound."""
-    check_rows({level: len(values), WEIGHT: len(weight)}, where)
-    _check_weights(np.asarray(weight), where, negative_weights)
-    _check_values(values, columns, np.ones(len(values), bool), where.key(level))
+def check_events(sample: Sample, where: Address, *, negative_weights: bool = True) -> None:
+    """Raise InputError unless every event is sound: rows paired, flags boolean, values that pass and weights finite."""
+    weight = np.asarray(sample.weight)
+    rows = {level: len(events.values) for level, events in sample.levels.items()}
+    rows |= {FLAGS[level]: len(events.passed) for level, events in sample.levels.items()}
+    check_rows(rows | {WEIGHT: len(weight)}, where)
+    _check_weights(weight, where.key(WEIGHT), negative_weights)
+    for level, events in sample.levels.items():
+        passed = np.asarray(events.passed)
+        if passed.dtype != bool or passed.ndim != 1:
+            found = f"{passed.dtype} of shape {passed.shape}"
+            raise InputError(f"{where.key(FLAGS[level])}: {found}, expected booleans of shape (events,)")
+        _check_values(events, where.key(level))
+
+
+def check_sums(sample: Sample, where: Address) -> None:
+    """Raise InputError unless some events pass at every level, and the sum of their weights is above zero."""
+    for level, events in sample.levels.items():
+        passed = np.asarray(events.passed)
+        if not passed.any():
+            raise InputError(f"{where.key(FLAGS[level])}: all {len(passed)} events fail, expected some that pass")
+        total = np.asarray(sample.weight)[passed].sum(dtype=np.float64)
+        if not total > 0:
+            expected = f"above zero over the {passed.sum()} events that pass at {level}"
+            raise InputError(f"{where.key(WEIGHT)}: sum of weights {total:g}, expected {expected}")
 
 
 def check_rows(rows: dict[str, int], where: Address) -> None:
@@ -68,35 +70,29 @@ def check_rows(rows: dict[str, int], where: Address) -> None:
         raise InputError(f"{where.key(next(iter(rows)))}: zero events, expected at least one")
 
 
-def _check_flag(passed: np.ndarray, key: str) -> None:
-    if passed.dtype != bool or passed.ndim != 1:
-        raise InputError(f"{key}: type {passed.dtype} and shape {passed.shape}, expected booleans of shape (events,)")
-    if not passed.any():
-        raise InputError(f"{key}: all {len(passed)} events fail, expected some that pass")
+def _check(sample: Sample, where: Where, negative_weights: bool) -> None:
+    where = addresses.parse(where)
+    check_events(sample, where, negative_weights=negative_weights)
+    check_sums(sample, where)
 
 
-def _check_values(values: AnyArray, columns: tuple[Column, ...], passed: np.ndarray, key: str) -> None:
+def _check_values(events: Level, key: str) -> None:
     """Point to the first value of an event that passes which is not finite."""
-    table = np.asarray(values)
-    if table.ndim != 2 or table.shape[1] != len(columns):
-        raise InputError(f"{key}: shape {table.shape}, expected (events, {len(columns)}), one for each of the columns")
-    bad = ~np.isfinite(table) & passed[:, None]
+    table = np.asarray(events.values)
+    if table.ndim != 2 or table.shape[1] != len(events.columns):
+        expected = f"(events, {len(events.columns)}), one for each of its columns"
+        raise InputError(f"{key}: shape {table.shape}, expected {expected}")
+    bad = ~np.isfinite(table) & np.asarray(events.passed)[:, None]
     if bad.any():
         row, i = np.unravel_index(np.argmax(bad), bad.shape)
-        raise InputError(f"{key}: {columns[i].name} is {table[row, i]} in row {row}, expected finite values")
+        expected = "finite values in events that pass"
+        raise InputError(f"{key}: {events.columns[i].name} is {table[row, i]} in row {row}, expected {expected}")
 
 
-def _check_weights(weight: np.ndarray, where: Address, negative: bool) -> None:
-    key = where.key(WEIGHT)
+def _check_weights(weight: np.ndarray, key: str, negative: bool) -> None:
     if weight.ndim != 1:
         raise InputError(f"{key}: shape {weight.shape}, expected (events,)")
-    bad = ~np.isfinite(weight) if negative else ~(np.isfinite(weight) & (weight >= 0))
+    bad = ~(np.isfinite(weight) & (negative | (weight >= 0)))
     if bad.any():
-        row, expected = np.argmax(bad), "finite weights" if negative else "finite weights that are not negative"
-        raise InputError(f"{key}: {weight[row]} in row {row}, expected {expected}")
-    _check_sum(weight, where)
-
-
-def _check_sum(weight: np.ndarray, where: Address, of: str = "") -> None:
-    if not weight.sum(dtype=np.float64) > 0:
-        raise InputError(f"{where.key(WEIGHT)}: the sum{of} is {weight.sum():g}, expected above zero")
+        expected = "finite weights" if negative else "finite weights that are not negative"
+        raise InputError(f"{key}: {weight[np.argmax(bad)]} in row {np.argmax(bad)}, expected {expected}")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hepjax.types import Column, InputError
 
 OBSERVABLES = ("mass_gev", "multiplicity", "width", "ln_rho", "z_g", "tau21")
-"""The six jet observables unfolded by default, in the order of SBUnfold (arXiv:2308.12351) but for the first two."""
+"""The six jet observables unfolded by default, those of OmniFold (arXiv:1911.09107)."""
 
 UNITS = {"gev": "GeV", "tev": "TeV", "mev": "MeV", "mm": "mm"}
 
@@ -31,6 +31,8 @@ def select(found: Sequence[Column], names: Sequence[str] | None, where: str) -> 
     a name that is not there.
     """
     known = {c.name: c for c in found}
+    if not known or (names is not None and not names):
+        raise InputError(f"{where}: no columns, expected at least one")
     if names is None:
         names = OBSERVABLES if set(OBSERVABLES) <= set(known) else tuple(known)
     missing = [name for name in names if name not in known]

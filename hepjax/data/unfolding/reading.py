@@ -1,81 +1,132 @@
-"""Events to unfold, from files of any of the formats."""
+"""Events to unfold, from one file or several, of any of the formats."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import glob
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
 
 from hepjax.data import addresses
 from hepjax.data.addresses import Address
-from hepjax.data.unfolding.checks import Where, check, check_level, check_measured, check_rows
-from hepjax.data.unfolding.sources import FLAGS, GEN, SIM, WEIGHT, Asked, Source, float32, read_hdf5
+from hepjax.data.unfolding import from_energyflow, from_hdf5, from_tables
+from hepjax.data.unfolding.checks import Where, check_events, check_rows, check_sums
+from hepjax.data.unfolding.records import FLAGS, GEN, SIM, WEIGHT, Asked, Content, Level, Sample, float32
 from hepjax.types import InputError, Measured, Unfolding
 
+Files = Where | Sequence[Where]
 Names = Sequence[str] | None
 
+FORMATS = {
+    ".npz": from_energyflow.read,
+    ".root": from_tables.read_root,
+    ".parquet": from_tables.read_parquet,
+}
+"""Readers by the suffix of a file; any other is HDF5."""
 
-def read(address: Where, gen: Names = None, reco: Names = None) -> Unfolding:
+
+def read(address: Files, gen: Names = None, reco: Names = None) -> Unfolding:
     """Read and check simulated events, paired by row, as float32 arrays of NumPy.
 
+    address: of one file, of several in a list, or with wildcards; their events are taken one file after the other.
     gen, reco: the names of the columns to read, in the order asked for; by default `OBSERVABLES` where the file has
     them all, else all that it has. Without weights an event weighs one; without flags every event passes.
-    Raises InputError, one line with file, key and expectation, for whatever is wrong with the file or its content.
+    Raises InputError, one line with file, key and expectation, for whatever is wrong with a file or its content.
     """
-    address = addresses.parse(address)
-    source = _load(address, {GEN: gen, SIM: reco})
-    simulation = Unfolding(
-        gen=source.values[GEN],
-        reco=source.values[SIM],
-        weight=source.extras[WEIGHT],
-        pass_gen=source.extras[FLAGS[GEN]],
-        pass_reco=source.extras[FLAGS[SIM]],
-        gen_columns=source.columns[GEN],
-        reco_columns=source.columns[SIM],
+    sample = _read(address, {GEN: gen, SIM: reco})
+    truth, measured = sample.levels[GEN], sample.levels[SIM]
+    return Unfolding(
+        gen=truth.values,
+        reco=measured.values,
+        weight=sample.weight,
+        pass_gen=truth.passed,
+        pass_reco=measured.passed,
+        gen_columns=truth.columns,
+        reco_columns=measured.columns,
     )
-    check(simulation, address)
-    return simulation
 
 
-def read_measured(address: Where, reco: Names = None) -> Measured:
+def read_measured(address: Files, reco: Names = None) -> Measured:
     """Read and check events at detector level, as `read` does; those that fail `pass_reco` were not measured.
 
     Particle level is not looked at, and need not be there.
     """
-    address = addresses.parse(address)
-    source = _load(address, {SIM: reco})
-    passed = source.extras[FLAGS[SIM]]
-    measured = Measured(source.values[SIM], source.extras[WEIGHT], source.columns[SIM])[passed]
-    check_measured(measured, address)
-    return measured
+    sample = _read(address, {SIM: reco})
+    events = sample.levels[SIM]
+    return Measured(events.values, sample.weight, events.columns)[events.passed]
 
 
-def read_truth(address: Where, gen: Names = None) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, " n"]]:
-    """Read and check events at particle level and their weights, as `read` does; without those that fail `pass_gen`."""
-    address = addresses.parse(address)
-    source = _load(address, {GEN: gen})
-    passed = source.extras[FLAGS[GEN]]
-    values, weight = source.values[GEN][passed], source.extras[WEIGHT][passed]
-    check_level(values, source.columns[GEN], weight, address, GEN)
-    return values, weight
+def read_truth(address: Files, gen: Names = None) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, " n"]]:
+    """Read and check events at particle level and their weights, as `read` does; without those that fail `pass_gen`.
+
+    Detector level is not looked at, and need not be there: files of unfolded events have none.
+    """
+    sample = _read(address, {GEN: gen})
+    events = sample.levels[GEN]
+    passed = np.asarray(events.passed)
+    return np.asarray(events.values)[passed], np.asarray(sample.weight)[passed]
 
 
-def _load(address: Address, asked: Asked) -> Source:
-    """Read a file, with weights and flags whether it has them or not, and rows of everything known to be paired."""
-    source = read_hdf5(address, asked)
-    extras = dict(source.extras)
-    lengths = {key: len(array) for key, array in {**source.values, **extras}.items()}
+def _read(address: Files, asked: Asked) -> Sample:
+    """The events of all files, checked file by file and in total."""
+    where, *others = _files(address)
+    first = _read_one(where, asked)
+    asked = {level: [c.name for c in events.columns] for level, events in first.levels.items()}
+    sample = _concatenate([first, *(_read_one(other, asked) for other in others)])
+    check_sums(sample, where)
+    return sample
+
+
+def _files(address: Files) -> list[Address]:
+    """The addresses of all files that are named, by wildcards too."""
+    if isinstance(address, Sequence) and not isinstance(address, str | Address):
+        found = [file for one in address for file in _files(one)]
+    else:
+        path, group = addresses.parse(address)
+        names = [str(path)] if path.exists() or not glob.has_magic(str(path)) else sorted(glob.glob(str(path)))
+        found = [Address(type(path)(name), group) for name in names]
+    if not found:
+        raise InputError(f"{address}: no such files, expected at least one")
+    return found
+
+
+def _read_one(address: Address, asked: Asked) -> Sample:
+    """The events of one file, with weights and flags whether it has them or not, all sound and paired by row."""
+    content = FORMATS.get(address.path.suffix, from_hdf5.read)(address, asked)
+    lengths = {key: len(array) for key, array in {**content.values, **content.extras}.items()}
     check_rows(lengths, address)
-    rows = next(iter(lengths.values()))
-    weight = float32(address.key(WEIGHT), extras[WEIGHT]) if WEIGHT in extras else np.ones(rows, np.float32)
-    flags = {FLAGS[level]: _flag(extras, FLAGS[level], rows, address) for level in asked}
-    return source._replace(extras={WEIGHT: weight, **flags})
+    sample = _complete(content, next(iter(lengths.values())), address)
+    check_events(sample, address)
+    return sample
 
 
-def _flag(extras: dict[str, np.ndarray], key: str, rows: int, address: Address) -> np.ndarray:
+def _complete(content: Content, rows: int, address: Address) -> Sample:
+    weight = content.extras.get(WEIGHT, np.ones(rows, np.float32))
+    levels = {
+        level: Level(values, content.columns[level], _flag(content.extras, FLAGS[level], rows, address))
+        for level, values in content.values.items()
+    }
+    return Sample(levels, float32(address.key(WEIGHT), weight))
+
+
+def _flag(extras: Mapping[str, np.ndarray], key: str, rows: int, address: Address) -> np.ndarray:
     """A pass flag as booleans, which some formats keep as integers 0 and 1."""
     flag = extras.get(key, np.ones(rows, bool))
     if flag.dtype != bool and not (flag.dtype.kind in "iu" and np.isin(flag, (0, 1)).all()):
         raise InputError(f"{address.key(key)}: type {flag.dtype}, expected booleans, or integers that are all 0 or 1")
     return flag.astype(bool)
+
+
+def _concatenate(samples: list[Sample]) -> Sample:
+    if len(samples) == 1:
+        return samples[0]
+    levels = {
+        level: Level(
+            np.concatenate([sample.levels[level].values for sample in samples]),
+            first.columns,
+            np.concatenate([sample.levels[level].passed for sample in samples]),
+        )
+        for level, first in samples[0].levels.items()
+    }
+    return Sample(levels, np.concatenate([sample.weight for sample in samples]))

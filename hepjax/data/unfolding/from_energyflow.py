@@ -1,0 +1,76 @@
+"""Z + jets of OmniFold (arXiv:1911.09107; Zenodo 3548091), in the files that the package EnergyFlow loads.
+
+`{Pythia26,Herwig}_Zjet_pTZ-200GeV_{i}.npz` hold arrays for the leading jet, named `gen_` or `sim_` and a key: `jets`
+(pT, y, phi, m) in GeV, `mults`, `widths`, `sdms` (soft-drop mass in GeV), `zgs`, `tau2s`, all paired by row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from hepjax.data.addresses import Address
+from hepjax.data.unfolding.columns import column, select
+from hepjax.data.unfolding.records import Asked, Content, float32, opened, require_no_group
+from hepjax.types import InputError
+
+Arrays = Mapping[str, np.ndarray]
+
+
+def read(address: Address, asked: Asked) -> Content:
+    """Build the observables asked for, of those in `OBSERVABLES_OF`; raises InputError for a file that is not whole."""
+    with opened(address, "a file of EnergyFlow's Z + jets (.npz)"):
+        require_no_group(address)
+        with np.load(address.path) as archive:
+            columns = {level: select(_COLUMNS, names, address.key(level)) for level, names in asked.items()}
+            values = {
+                level: np.stack([_build(archive, address, level, c.name) for c in chosen], axis=-1)
+                for level, chosen in columns.items()
+            }
+    return Content(values, columns, {})
+
+
+def _ln_rho(arrays: Arrays) -> np.ndarray:
+    """ln(m_SD^2 / pT^2); 0, as SBUnfold has it, for a jet without groomed mass."""
+    ratio = arrays["sdms"] / arrays["jets"][:, 0]
+    return 2 * np.log(ratio, out=np.zeros_like(ratio), where=ratio > 0)
+
+
+def _tau21(arrays: Arrays) -> np.ndarray:
+    """2-subjettiness over 1-subjettiness, which for beta = 1 is the width; 0 for a jet without width."""
+    width = arrays["widths"]
+    return np.divide(arrays["tau2s"], width, out=np.zeros_like(width), where=width > 0)
+
+
+OBSERVABLES_OF: dict[str, tuple[tuple[str, ...], Callable[[Arrays], np.ndarray]]] = {
+    "pt_gev": (("jets",), lambda arrays: arrays["jets"][:, 0]),
+    "rapidity": (("jets",), lambda arrays: arrays["jets"][:, 1]),
+    "mass_gev": (("jets",), lambda arrays: arrays["jets"][:, 3]),
+    "multiplicity": (("mults",), lambda arrays: arrays["mults"]),
+    "width": (("widths",), lambda arrays: arrays["widths"]),
+    "ln_rho": (("sdms", "jets"), _ln_rho),
+    "z_g": (("zgs",), lambda arrays: arrays["zgs"]),
+    "tau21": (("tau2s", "widths"), _tau21),
+}
+"""An observable: the arrays that it is made of, and how."""
+
+_COLUMNS = tuple(column(name) for name in OBSERVABLES_OF)
+
+
+def _build(archive: Arrays, address: Address, level: str, name: str) -> np.ndarray:
+    """One observable (n,) at one level, from the arrays of the archive."""
+    keys, build = OBSERVABLES_OF[name]
+    missing = [f"{level}_{key}" for key in keys if f"{level}_{key}" not in archive]
+    if missing:
+        found = ", ".join(archive) or "nothing"
+        raise InputError(f"{address.key(missing[0])}: missing key, expected it for {name} (found: {found})")
+    arrays = {key: _float64(archive, address, f"{level}_{key}", 2 if key == "jets" else 1) for key in keys}
+    return float32(address.key(f"{level}_{keys[0]}"), build(arrays))
+
+
+def _float64(archive: Arrays, address: Address, key: str, axes: int) -> np.ndarray:
+    array = archive[key]
+    if array.dtype.kind not in "fiu" or array.ndim != axes:
+        raise InputError(f"{address.key(key)}: {array.dtype} of shape {array.shape}, expected numbers with {axes} axes")
+    return array.astype(np.float64)

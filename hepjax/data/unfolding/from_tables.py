@@ -1,0 +1,78 @@
+"""Events in flat tables: ROOT through uproot, parquet through pyarrow (the extra `tables`).
+
+A column is named by its level and its observable: `gen_mass_gev`, `sim_mass_gev` (or `reco_mass_gev`); beside them
+may be `weight`, `pass_gen` and `pass_reco`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+
+from hepjax.data.addresses import Address
+from hepjax.data.unfolding.columns import column, select
+from hepjax.data.unfolding.records import GEN, SIM, Asked, Content, extras_of, float32, opened, require_no_group
+from hepjax.types import InputError
+
+PREFIXES = {GEN: ("gen_",), SIM: ("sim_", "reco_")}
+TREES = ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple")
+
+
+class Table(NamedTuple):
+    """An open table: the names of its columns, and a function that reads some of them, (n,) each."""
+
+    names: Sequence[str]
+    read: Callable[[list[str]], Mapping[str, np.ndarray]]
+
+
+def read_root(address: Address, asked: Asked) -> Content:
+    """Read the branches asked for of a tree; raises InputError for a file that is not whole, or without uproot."""
+    with opened(address, "a ROOT file"):
+        import uproot
+
+        with cast(Any, uproot.open(address.path)) as file:
+            tree = file[_tree(address, file)]
+            return _read(address, asked, Table(tree.keys(recursive=False), lambda n: tree.arrays(n, library="np")))
+
+
+def read_parquet(address: Address, asked: Asked) -> Content:
+    """Read the columns asked for; raises InputError for a file that is not whole, or without pyarrow."""
+    with opened(address, "a parquet file"):
+        import pyarrow.parquet as pq
+
+        require_no_group(address)
+        with pq.ParquetFile(address.path) as file:
+            return _read(address, asked, Table(file.schema_arrow.names, lambda n: _arrays(file.read(n))))
+
+
+def _tree(address: Address, file: Any) -> str:
+    """The tree that the address names, else the only one that there is."""
+    kinds = file.classnames().items()
+    trees = sorted({name.split(";")[0] for name, kind in kinds if kind in TREES})
+    chosen = address.group or (trees[0] if len(trees) == 1 else "")
+    if chosen not in trees:
+        found = ", ".join(trees) or "none"
+        raise InputError(f"{address}: no such tree, expected the name of one as file.root:tree (in this file: {found})")
+    return chosen
+
+
+def _arrays(table: Any) -> dict[str, np.ndarray]:
+    return {name: table[name].to_numpy() for name in table.column_names}
+
+
+def _read(address: Address, asked: Asked, table: Table) -> Content:
+    columns, wanted = {}, {}
+    for level, names in asked.items():
+        prefix = next((p for p in PREFIXES[level] if any(n.startswith(p) for n in table.names)), PREFIXES[level][0])
+        found = [column(name.removeprefix(prefix)) for name in table.names if name.startswith(prefix)]
+        columns[level] = select(found, names, address.key(f"{prefix}*"))
+        wanted[level] = [prefix + c.name for c in columns[level]]
+    extras = [key for key in extras_of(asked) if key in table.names]
+    arrays = table.read([*extras, *(name for names in wanted.values() for name in names)])
+    values = {
+        level: np.stack([float32(address.key(name), arrays[name]) for name in names], axis=-1)
+        for level, names in wanted.items()
+    }
+    return Content(values, columns, {key: np.asarray(arrays[key]) for key in extras})

@@ -1,0 +1,82 @@
+"""What the readers of the formats have in common: levels of events, what is asked of a file, and what it gives."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from hepjax.data.addresses import Address, require_file
+from hepjax.types import AnyArray, Column, InputError
+
+GEN, SIM, WEIGHT = "gen", "sim", "weight"
+FLAGS = {GEN: "pass_gen", SIM: "pass_reco"}
+
+Asked = Mapping[str, Sequence[str] | None]
+"""A level (`GEN`, `SIM`), and the names of its columns to read; None for the default ones."""
+
+
+class Content(NamedTuple):
+    """What a file has of what was asked for.
+
+    values: level -> (n, d) float32. columns: level -> d of them. extras: those of `weight`, `pass_gen` and `pass_reco`
+    that the file has, as they are.
+    """
+
+    values: Mapping[str, np.ndarray]
+    columns: Mapping[str, tuple[Column, ...]]
+    extras: Mapping[str, np.ndarray]
+
+
+class Level(NamedTuple):
+    """Events at one level: values (n, d), d columns, and which events pass (n,)."""
+
+    values: AnyArray
+    columns: tuple[Column, ...]
+    passed: AnyArray
+
+
+class Sample(NamedTuple):
+    """Events at the levels asked for, with weights (n,)."""
+
+    levels: Mapping[str, Level]
+    weight: AnyArray
+
+
+def extras_of(asked: Asked) -> tuple[str, ...]:
+    """The weight, and the flags of the levels asked for: what a file may have beside their columns."""
+    return (WEIGHT, *(FLAGS[level] for level in asked))
+
+
+def float32(where: str, values: np.ndarray) -> np.ndarray:
+    """Numbers as float32; raises InputError for other types. What overflows becomes infinite."""
+    if values.dtype.kind not in "fiu":
+        raise InputError(f"{where}: type {values.dtype}, expected numbers")
+    with np.errstate(over="ignore"):
+        return values.astype(np.float32)
+
+
+@contextlib.contextmanager
+def opened(address: Address, expected: str) -> Iterator[None]:
+    """Give one line for whatever a library says of a file that is not what was expected ("a ROOT file").
+
+    Raises InputError when the file is missing or not whole, or when the library is not installed.
+    """
+    require_file(address.path, expected)
+    try:
+        yield
+    except InputError:
+        raise
+    except ModuleNotFoundError as error:
+        extra = f"expected {error.name} to be installed: pip install 'hepjax[tables]'"
+        raise InputError(f"{address.path}: {expected} needs the extra `tables`, {extra}") from error
+    except Exception as error:  # of many kinds: the libraries find out half way that a file is cut, or not theirs
+        raise InputError(f"{address}: cannot be read, expected {expected} that is whole") from error
+
+
+def require_no_group(address: Address) -> None:
+    """Raise InputError where a group of a file is named whose format has none."""
+    if address.group:
+        raise InputError(f"{address}: names a group, expected {address.path} alone, which has none")
