@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,13 +14,14 @@ from jaxtyping import Array, Float
 
 from hepjax import classifiers, nets, training, transforms
 from hepjax.training.history import History
-from hepjax.types import Classifier, Constants, Events, Labelled, Params, PRNGKey
+from hepjax.types import AnyArray, Classifier, Constants, Events, Labelled, Params, PRNGKey
 
 MAX_LOG = 10.0  # a larger logit is no information that some 10^5 events can hold
+ROWS_AT_ONCE = 1 << 16
 
 
 class Ratio(NamedTuple):
-    """A fitted density ratio: standardisation of the inputs, parameters of the classifier, training history."""
+    """A fitted density ratio: standardisation of the inputs, parameters of the classifiers, training history."""
 
     constants: Constants
     params: Params
@@ -28,9 +29,28 @@ class Ratio(NamedTuple):
 
 
 @functools.cache
-def classifier(dim: int, hidden: tuple[int, ...]) -> Classifier:
-    """The perceptron that separates two samples of `dim` observables."""
-    return classifiers.binary(nets.mlp(dim, 1, hidden))
+def classifier(dim: int, hidden: tuple[int, ...], members: int = 1) -> Classifier:
+    """Perceptrons that separate two samples of `dim` observables: an ensemble whose logits are averaged.
+
+    Each member minimises a cross-entropy of its own; they see the same batches and differ in their initial parameters.
+    """
+    net = nets.mlp(dim, 1, hidden)
+    member = classifiers.binary(net)
+
+    def init(key):
+        return jax.vmap(member.init)(jax.random.split(key, members))
+
+    def logits(params, x, cond=None):
+        return jnp.mean(jnp.stack([member.logits(p, x, cond) for p in _members(params)]), axis=0)
+
+    def loss(key, params, batch):
+        return jnp.mean(jnp.stack([member.loss(key, p, batch)[0] for p in _members(params)])), {}
+
+    def _members(params):
+        # Unrolled: products of stacked matrices are slower on a CPU than one after the other.
+        return [jax.tree.map(lambda leaf, n=n: leaf[n], params) for n in range(members)]
+
+    return Classifier(init, loss, logits)
 
 
 def fit(
@@ -40,6 +60,7 @@ def fit(
     numerator: Events,
     recipe: training.Config,
     *,
+    members: int = 1,
     start: Ratio | None = None,
     folder: str | os.PathLike[str] | None = None,
     resume: bool = False,
@@ -47,46 +68,83 @@ def fit(
 ) -> Ratio:
     """Learn p_numerator(x) / p_denominator(x) between two weighted samples, both normalised to the same total.
 
-    x: (n, d). Weights may be negative in part as long as their sum is positive. start: a ratio to go on from, whose
-    standardisation is kept.
+    x: (n, d). Weights may be negative in part as long as their sum is positive. members: networks in the ensemble.
+    start: a ratio to go on from, whose standardisation is kept. The same key holds out the same events, so that the
+    ones a start has not seen stay unseen.
     """
     table = _table(denominator, numerator)
-    scale = transforms.standardize()
-    constants = scale.fit(table.x, weight=jnp.abs(table.weight)) if start is None else start.constants
-    table = table._replace(x=scale.forward(constants, table.x)[0])
-    fitted = training.fit(
-        key,
-        classifier(table.x.shape[-1], hidden),
-        table,
-        recipe,
-        params=None if start is None else start.params,
-        folder=folder,
-        resume=resume,
-        name=name,
-    )
-    return Ratio(constants, fitted.params, fitted.history)
+    return _train(key, hidden, table, recipe, members, start, folder=folder, resume=resume, name=name)
+
+
+def fit_mean(
+    key: PRNGKey,
+    hidden: tuple[int, ...],
+    events: Events,
+    value: Float[AnyArray, " n"],
+    recipe: training.Config,
+    *,
+    members: int = 1,
+    start: Ratio | None = None,
+    folder: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    name: str = "mean",
+) -> Ratio:
+    """Learn E[value | x] / E[value] of a value of zero or above, under the events' weights.
+
+    It is the density ratio of the events with weights w value to the same events with weights w. As both samples are
+    the same events, each enters once, with the label value / (1 + value) and the weight w (1 + value): the same
+    cross-entropy at half the cost. Arguments as in `fit`.
+    """
+    weight = jnp.ones(len(events.x)) if events.weight is None else jnp.asarray(events.weight, float)
+    value = jnp.asarray(value, float)
+    value = value * (weight.sum() / (weight * value).sum())
+    weight = 0.5 * len(weight) / weight.sum() * weight * (1 + value)
+    table = (jnp.asarray(events.x, float), value / (1 + value), weight)
+    return _train(key, hidden, table, recipe, members, start, folder=folder, resume=resume, name=name)
 
 
 @functools.cache
-def log_ratio(dim: int, hidden: tuple[int, ...]) -> Callable[..., Array]:
+def log_ratio(dim: int, hidden: tuple[int, ...], members: int = 1) -> Callable[..., Array]:
     """Jitted (constants, params, x (..., dim)) -> (...,) logarithm of the ratio, within +-`MAX_LOG`."""
-    model, scale = classifier(dim, hidden), transforms.standardize()
+    model, scale = classifier(dim, hidden, members), transforms.standardize()
 
-    @jax.jit
-    def evaluate(constants: Constants, params: Params, x: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
+    def evaluate(constants: Constants, params: Params, x: Float[Array, " dim"]) -> Float[Array, ""]:
         logit = model.logits(params, scale.forward(constants, x)[0])
         return jnp.clip(logit, -MAX_LOG, MAX_LOG)
 
-    return evaluate
+    @jax.jit
+    def in_pieces(constants: Constants, params: Params, x: Float[Array, "*batch dim"]) -> Float[Array, "*batch"]:
+        rows = x.reshape(-1, dim)
+        values = jax.lax.map(functools.partial(evaluate, constants, params), rows, batch_size=ROWS_AT_ONCE)
+        return values.reshape(x.shape[:-1])
+
+    return in_pieces
 
 
-def _table(denominator: Events, numerator: Events) -> Labelled:
+def _train(
+    key: PRNGKey,
+    hidden: tuple[int, ...],
+    table: tuple[Array, Array, Array],
+    recipe: training.Config,
+    members: int,
+    start: Ratio | None,
+    **where: Any,
+) -> Ratio:
+    """Train on a table of observables, labels and weights."""
+    x, label, weight = table
+    scale = transforms.standardize()
+    constants = scale.fit(x, weight=jnp.abs(weight)) if start is None else start.constants
+    batch = Labelled(scale.forward(constants, x)[0], label, weight=weight)
+    model = classifier(x.shape[-1], hidden, members)
+    fitted = training.fit(key, model, batch, recipe, params=None if start is None else start.params, **where)
+    return Ratio(constants, fitted.params, fitted.history)
+
+
+def _table(denominator: Events, numerator: Events) -> tuple[Array, Array, Array]:
     """Both samples with labels 0 and 1; their weights have the same sum, and the mean event weighs one."""
     samples = (denominator, numerator)
     events = [len(sample.x) for sample in samples]
     weights = [jnp.ones(len(s.x)) if s.weight is None else jnp.asarray(s.weight, float) for s in samples]
-    return Labelled(
-        x=jnp.concatenate([jnp.asarray(sample.x, float) for sample in samples]),
-        label=jnp.repeat(jnp.arange(2.0), np.array(events)),
-        weight=jnp.concatenate([0.5 * sum(events) * w / w.sum() for w in weights]),
-    )
+    x = jnp.concatenate([jnp.asarray(sample.x, float) for sample in samples])
+    label = jnp.repeat(jnp.arange(2.0), np.array(events))
+    return x, label, jnp.concatenate([0.5 * sum(events) * w / w.sum() for w in weights])

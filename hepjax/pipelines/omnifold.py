@@ -1,0 +1,203 @@
+"""OmniFold: unbinned unfolding of all observables at once by iterated reweighting (arXiv:1911.09107, 2105.09923).
+
+The simulation's events at particle level get weights with which, measured, they look like the data; see
+`omnifold_steps` for the iterations. `fit`, then `unfold`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, UInt8
+
+from hepjax import data as readers
+from hepjax import transforms
+from hepjax.files import atomic_write
+from hepjax.pipelines import omnifold_data as events
+from hepjax.pipelines import omnifold_steps as steps
+from hepjax.pipelines import reweighting
+from hepjax.pipelines.omnifold_config import Config
+from hepjax.pipelines.omnifold_diagnostics import QUANTILES, Diagnostics, Step, table
+from hepjax.training import checkpoint, plan, write_histories
+from hepjax.types import AnyArray, Column, InputError, Measured, PRNGKey, State, Unfolded, Unfolding
+
+__all__ = ["Config", "Diagnostics", "Step", "diagnostics", "fit", "load", "push", "save", "table", "unfold"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    """What makes an unfolding: its options, the observables, and the shapes of what it keeps.
+
+    events: of the simulation inside the particle-level phase space. steps: names of those of an iteration.
+    """
+
+    config: Config
+    gen_columns: tuple[Column, ...]
+    reco_columns: tuple[Column, ...]
+    events: int
+    steps: tuple[str, ...]
+
+
+class Constants(NamedTuple):
+    """What an unfolding is, once fitted.
+
+    gen: (n, d) of the simulation's events inside the phase space. weight: (iterations, n), absolute weights after each
+    iteration. replicas: (bootstraps, n) after the last. moments: the standardisation of `gen` before the classifier of
+    the last step 2. scale: the weight where its logit is 0, in units of the generator's. digest: SHA-256 of the data.
+    """
+
+    gen: Float[AnyArray, "n d"]
+    weight: Float[AnyArray, "iterations n"]
+    replicas: Float[AnyArray, "r n"]
+    moments: transforms.Moments
+    scale: Float[AnyArray, ""]
+    digest: UInt8[AnyArray, 32]
+    diagnostics: Diagnostics
+
+
+def fit(
+    key: PRNGKey,
+    simulation: Unfolding,
+    data: Measured,
+    config: Config = Config(),  # noqa: B008 - frozen
+    *,
+    background: Measured | None = None,
+    folder: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+) -> State:
+    """Unfold the data with the simulation.
+
+    simulation: its weights may be negative in part, and only their ratios count. data: columns are matched to the
+    simulation's by name. background: subtracted from the data, at the yield its weights add up to. folder: where
+    checkpoints, `history.csv` and `diagnostics.txt` go; with resume, a fit that was killed continues there and ends
+    with the same weights. Returns a `State` for `unfold`, `diagnostics` and `save`.
+
+    Raises InputError for options out of range, events that cannot be unfolded, missing columns, or a background as
+    large as the data.
+    """
+    _check_options(config)
+    readers.unfolding.check(simulation)
+    columns = simulation.reco_columns
+    measured = events.measured(data, columns, "data")
+    subtracted = None if background is None else events.measured(background, columns, "background")
+    problem = events.problem(simulation, measured, subtracted)
+    place = None if folder is None else Path(folder)
+    results = []
+    for replica in range(1 + config.bootstraps):
+        key_fit, key_draw = jax.random.split(jax.random.fold_in(key, replica))
+        drawn = events.bootstrap(key_draw, problem, config.bootstrap_simulation) if replica else problem
+        name = f"bootstrap_{replica}_" if replica else ""
+        results.append((drawn, steps.iterate(key_fit, drawn, config, place, resume, name)))
+    nominal = results[0][1]
+    if place is not None:
+        write_histories(place / "history.csv", {k: v for _, result in results for k, v in result.histories.items()})
+        with atomic_write(place / "diagnostics.txt") as temporary:
+            temporary.write_text(table(nominal.diagnostics) + "\n")
+    inside = np.flatnonzero(problem.pass_gen)
+    weights = [(drawn.weight * result.push)[:, inside] for drawn, result in results]
+    ratio = steps.log_ratio(config, nominal.gen, problem.gen[inside])
+    generated = jnp.asarray(simulation.weight, float)[inside]
+    constants = Constants(
+        gen=problem.gen[inside],
+        weight=weights[0],
+        replicas=jnp.stack([weight[-1] for weight in weights])[1:],
+        moments=nominal.gen.constants,
+        scale=weights[0][-1].sum() / (generated * jnp.exp(ratio)).sum(),
+        digest=events.digest(measured),
+        diagnostics=nominal.diagnostics,
+    )
+    spec = Spec(config, simulation.gen_columns, columns, len(inside), tuple(nominal.diagnostics.steps))
+    return State(spec, constants, nominal.gen.params)
+
+
+def unfold(key: PRNGKey, state: State, data: Measured) -> Unfolded:
+    """The simulation's events inside the particle-level phase space, weighted to stand for the data of the fit.
+
+    The weights add up to the data's yield without background, corrected for efficiency and acceptance; each replica's
+    to that of its own draw. Nothing is random; the key is there as other methods need one.
+
+    Raises InputError for other data than those of the fit: weights of OmniFold belong to the data they were learned on.
+    """
+    del key
+    constants = state.constants
+    found = events.digest(events.measured(data, state.spec.reco_columns, "data"))
+    if not np.array_equal(found, constants.digest):
+        raise InputError("data: other events than those of the fit, expected the same: OmniFold fits each data anew")
+    replicas = constants.replicas if state.spec.config.bootstraps else None
+    return Unfolded(constants.gen, constants.weight[-1], state.spec.gen_columns, replicas)
+
+
+def push(state: State, gen: Float[AnyArray, "*batch d"]) -> Float[Array, "*batch"]:
+    """The factor from the generator's weight to the unfolded one, of any particle-level events; compiled.
+
+    At the simulation's events it gives the weights of `unfold`; at those of another sample of the same generator it
+    unfolds with that sample, up to the ratio of the sums of both samples' weights. Raises InputError for events of
+    another number of observables.
+    """
+    shape, dim = jnp.shape(gen), len(state.spec.gen_columns)
+    if shape[-1:] != (dim,):
+        raise InputError(f"events of shape {shape}, the unfolding expects (..., {dim})")
+    ratio = reweighting.Ratio(state.constants.moments, state.params, {})
+    return state.constants.scale * jnp.exp(steps.log_ratio(state.spec.config, ratio, jnp.asarray(gen, float)))
+
+
+def diagnostics(state: State) -> Diagnostics:
+    """Weights, classifiers and closure of every iteration; `table` writes them as text."""
+    return state.constants.diagnostics
+
+
+def save(path: str | os.PathLike[str], state: State) -> None:
+    """Write a fitted state as a folder, whole or not at all. Raises InputError where it cannot be written."""
+    checkpoint.save(path, state)
+
+
+def load(path: str | os.PathLike[str]) -> State:
+    """Read a fitted state. Raises InputError where there is none, or a damaged one, or that of another model."""
+
+    def untrained(spec):
+        if not isinstance(spec, Spec):
+            raise InputError(f"{path}: holds another model, expected an unfolding by OmniFold")
+        return _untrained(spec)
+
+    return checkpoint.load(path, untrained)
+
+
+def _check_options(config: Config) -> None:
+    for name, least in {"iterations": 1, "members": 1, "bootstraps": 0}.items():
+        if getattr(config, name) < least:
+            raise InputError(f"config: {name} is {getattr(config, name)}, expected at least {least}")
+    if not config.hidden or min(config.hidden) < 1:
+        raise InputError(f"config: hidden is {config.hidden}, expected one or several layers of at least 1 unit")
+    if config.missing not in ("mean", "push"):
+        raise InputError(f"config: missing is {config.missing!r}, expected mean or push")
+    plan.check(config.training)
+
+
+def _untrained(spec: Spec) -> State:
+    """A state of the right shapes."""
+    config, n, dim = spec.config, spec.events, len(spec.gen_columns)
+
+    def floats(*shape: int) -> Any:
+        return jax.ShapeDtypeStruct(shape, jnp.result_type(float))
+
+    per_step = [floats(config.iterations)] * len(Step._fields)
+    summary = Step(*per_step)._replace(quantiles=floats(config.iterations, len(QUANTILES)))
+    constants = Constants(
+        gen=floats(n, dim),
+        weight=floats(config.iterations, n),
+        replicas=floats(config.bootstraps, n),
+        moments=transforms.Moments(floats(dim), floats(dim)),
+        scale=floats(),
+        digest=np.empty(32, np.uint8),
+        diagnostics=Diagnostics(
+            dict.fromkeys(spec.steps, summary), floats(config.iterations + 1, len(spec.reco_columns))
+        ),
+    )
+    model = reweighting.classifier(dim, config.hidden, config.members)
+    return State(spec, constants, jax.eval_shape(model.init, jax.random.key(0)))

@@ -1,0 +1,95 @@
+"""The events of OmniFold as its iterations need them: columns in one order, background subtracted, one luminosity."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, UInt8
+
+from hepjax import data
+from hepjax.data.unfolding import columns
+from hepjax.types import Column, InputError, Measured, PRNGKey, Unfolding
+
+FEWEST = 100
+
+
+class Problem(NamedTuple):
+    """A simulation and the events to unfold; the values of events that fail a level are not looked at.
+
+    gen: (n, d). reco: (n, e). weight: (n,), with which the measured events add up to the yield of the data. pass_gen,
+    pass_reco: (n,). data: of which the weights of a background are negative.
+    """
+
+    gen: Float[Array, "n d"]
+    reco: Float[Array, "n e"]
+    weight: Float[Array, " n"]
+    pass_gen: Bool[np.ndarray, " n"]
+    pass_reco: Bool[np.ndarray, " n"]
+    data: Measured
+
+    @property
+    def has_fakes(self) -> bool:
+        """Whether some events are measured that are outside of the particle-level phase space."""
+        return bool((self.pass_reco & ~self.pass_gen).any())
+
+
+def measured(sample: Measured, expected: tuple[Column, ...], name: str) -> Measured:
+    """Checked detector-level events with the columns in the order of the simulation's, which are matched by name."""
+    data.unfolding.check_measured(sample, name)
+    chosen = columns.select(sample.columns, [column.name for column in expected], name)
+    order = [sample.columns.index(column) for column in chosen]
+    return Measured(np.asarray(sample.reco, np.float32)[:, order], np.asarray(sample.weight, np.float32), expected)
+
+
+def problem(simulation: Unfolding, events: Measured, background: Measured | None) -> Problem:
+    """Everything on the device. Raises InputError for too few events, or a background as large as the data."""
+    pass_gen, pass_reco = np.asarray(simulation.pass_gen), np.asarray(simulation.pass_reco)
+    found = {"simulation": (pass_gen & pass_reco).sum(), "data": len(events)}
+    for name, number in found.items():
+        if number < FEWEST:
+            raise InputError(f"{name}: {number} events to learn from, a fit needs at least {FEWEST}")
+    if background is not None:
+        total, subtracted = events.weight.sum(), background.weight.sum()
+        if not total > subtracted:
+            raise InputError(f"background: {subtracted:g} events, expected fewer than the {total:g} of the data")
+        reco, weight = np.concatenate([events.reco, background.reco]), np.append(events.weight, -background.weight)
+        events = Measured(reco, weight, events.columns)
+    return scaled(
+        Problem(
+            jnp.asarray(simulation.gen, float),
+            jnp.asarray(simulation.reco, float),
+            jnp.asarray(simulation.weight, float),
+            pass_gen,
+            pass_reco,
+            jax.tree.map(lambda a: jnp.asarray(a, float), events),
+        )
+    )
+
+
+def scaled(problem: Problem) -> Problem:
+    """The simulation at the luminosity at which its measured events are as many as those of the data."""
+    weight, rows = problem.weight, np.flatnonzero(problem.pass_reco)
+    return problem._replace(weight=weight * (problem.data.weight.sum() / weight[rows].sum()))
+
+
+def bootstrap(key: PRNGKey, problem: Problem, simulation: bool) -> Problem:
+    """A replica: the weights of the data and its background, and of the simulation if asked, times Poisson(1) draws."""
+    key_data, key_simulation = jax.random.split(key)
+
+    def drawn(key, weight):
+        return weight * jax.random.poisson(key, 1.0, weight.shape)
+
+    events = dataclasses.replace(problem.data, weight=drawn(key_data, problem.data.weight))
+    weight = drawn(key_simulation, problem.weight) if simulation else problem.weight
+    return scaled(problem._replace(data=events, weight=weight))
+
+
+def digest(events: Measured) -> UInt8[np.ndarray, 32]:
+    """SHA-256 of the values and weights of events."""
+    bytes_ = b"".join(np.ascontiguousarray(a, np.float32).tobytes() for a in (events.reco, events.weight))
+    return np.frombuffer(hashlib.sha256(bytes_).digest(), np.uint8)

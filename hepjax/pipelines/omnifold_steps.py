@@ -1,0 +1,164 @@
+"""The iterations of OmniFold (arXiv:1911.09107, eqs. 2 and 4) with acceptance, efficiency and background.
+
+The simulation's events carry weights nu, relative to the generator's and 1 at the start. An iteration learns
+
+    step 1, detector level:  pull = nu p_data(reco) / p_nu(reco)
+    step 2, particle level:  nu = E[pull | gen]
+
+Events that fail a level have no values there, and take a conditional mean instead (arXiv:2105.09923, sec. 3):
+
+    not measured:                E[pull | gen] over the events that are, or their nu as it was
+    outside of the phase space:  E[nu | reco] over the measured events within it
+
+With the mean, events that are not measured add nothing to step 2, which learns from those that are: the iteration of
+D'Agostini and of Richardson and Lucy with efficiencies, which converges as without. With nu as it was, a share
+1 - efficiency of every weight stays behind in each iteration; both have the same fixed point.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from hepjax.pipelines import omnifold_diagnostics as diagnostics
+from hepjax.pipelines import reweighting
+from hepjax.pipelines.omnifold_config import Config
+from hepjax.pipelines.omnifold_data import Problem
+from hepjax.pipelines.omnifold_diagnostics import FAKES, GEN, RECO
+from hepjax.pipelines.reweighting import Ratio
+from hepjax.training.history import History
+from hepjax.types import Events, PRNGKey
+
+log = logging.getLogger(__name__)
+
+
+class Result(NamedTuple):
+    """What the iterations leave.
+
+    push: (iterations, n), nu. gen: the ratio of the last step 2.
+    histories: of every training.
+    """
+
+    push: Float[Array, "iterations n"]
+    gen: Ratio
+    diagnostics: diagnostics.Diagnostics
+    histories: dict[str, History]
+
+
+class Run(NamedTuple):
+    """Where and how to train. keys: of every step."""
+
+    keys: Mapping[str, PRNGKey]
+    config: Config
+    folder: Path | None
+    resume: bool
+    name: str
+
+    def fit(self, learn: Callable[..., Ratio], iteration: int, step: str, start: Ratio | None, *samples) -> Ratio:
+        """Train one classifier, in a folder of its own.
+
+        The key of a step is that of the iteration before: it holds out the same events, which `start` has not seen.
+        """
+        title = f"{self.name}iteration_{iteration}_{step}"
+        return learn(
+            self.keys[step],
+            self.config.hidden,
+            *samples,
+            self.config.training,
+            members=self.config.members,
+            start=start,
+            folder=None if self.folder is None else self.folder / title,
+            resume=self.resume,
+            name=title,
+        )
+
+
+def log_ratio(config: Config, ratio: Ratio, x: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
+    """The learned logarithm of a ratio at some events."""
+    learned = reweighting.log_ratio(x.shape[-1], config.hidden, config.members)
+    return learned(ratio.constants, ratio.params, x)
+
+
+def iterate(
+    key: PRNGKey, problem: Problem, config: Config, folder: Path | None = None, resume: bool = False, name: str = ""
+) -> Result:
+    """Run all iterations. folder: where each training keeps its checkpoints, in folders that start with `name`.
+
+    A resumed run restores the trainings that are complete and goes on with the one that was not.
+    """
+    run = Run(dict(zip((RECO, GEN, FAKES), jax.random.split(key, 3), strict=True)), config, folder, resume, name)
+    push = jnp.ones(len(problem.weight))
+    ratios: dict[str, Ratio] = {}
+    pushes, steps, histories, chi2 = [], [], {}, [_closure(problem, push)]
+    for iteration in range(1, config.iterations + 1):
+        push, ratios, summaries = _iteration(run, problem, iteration, push, ratios)
+        pushes.append(push)
+        steps.append(summaries)
+        chi2.append(_closure(problem, push))
+        histories |= {f"{name}iteration_{iteration}_{step}": ratio.history for step, ratio in ratios.items()}
+        log.info("%siteration %d: worst chi2/ndf %.2f", name, iteration, chi2[-1].max())
+    stacked = jax.tree.map(lambda *values: np.stack(values), *steps)
+    return Result(jnp.stack(pushes), ratios[GEN], diagnostics.Diagnostics(stacked, np.stack(chi2)), histories)
+
+
+def _iteration(
+    run: Run, problem: Problem, iteration: int, push: Array, before: Mapping[str, Ratio]
+) -> tuple[Array, dict[str, Ratio], dict[str, diagnostics.Step]]:
+    """Both steps, and the mean for the fakes where there are any."""
+    measured, inside = np.flatnonzero(problem.pass_reco), np.flatnonzero(problem.pass_gen)
+    matched = np.flatnonzero(problem.pass_reco & problem.pass_gen)
+    fakes = np.flatnonzero(problem.pass_reco & ~problem.pass_gen)
+    learned = matched if run.config.missing == "mean" else inside
+    weight, ratios, summaries = problem.weight, {}, {}
+
+    def learn(step, fit, *samples):
+        ratios[step] = run.fit(fit, iteration, step, before.get(step), *samples)
+
+    def apply(step, x, rows, factor):
+        """New weights of some rows, `factor` times the ratio of a step."""
+        values = log_ratio(run.config, ratios[step], x[rows])
+        new = factor * jnp.exp(values)
+        summaries[step] = diagnostics.step(ratios[step].history, values, new, weight[rows] * new)
+        return new
+
+    data = Events(jnp.asarray(problem.data.reco), weight=jnp.asarray(problem.data.weight))
+    simulated = Events(problem.reco[measured], weight=(weight * push)[measured])
+    learn(RECO, reweighting.fit, simulated, data)
+    pull = push.at[measured].set(apply(RECO, problem.reco, measured, push[measured]))
+    pull = pull.at[measured].multiply(_total(problem) / (weight * pull)[measured].sum())
+
+    events = Events(problem.gen[learned], weight=weight[learned])
+    learn(GEN, reweighting.fit_mean, events, pull[learned])
+    mean = (weight * pull)[learned].sum() / weight[learned].sum()
+    push = push.at[inside].set(apply(GEN, problem.gen, inside, mean))
+
+    if len(fakes):
+        events = Events(problem.reco[matched], weight=weight[matched])
+        learn(FAKES, reweighting.fit_mean, events, push[matched])
+        mean = (weight * push)[matched].sum() / weight[matched].sum()
+        push = push.at[fakes].set(apply(FAKES, problem.reco, fakes, mean))
+    return _normalised(problem, push), ratios, summaries
+
+
+def _total(problem: Problem) -> Array:
+    """The yield of the data, without background."""
+    return jnp.sum(problem.data.weight)
+
+
+def _normalised(problem: Problem, push: Array) -> Array:
+    """Weights with which the simulation's measured events add up to the yield of the data."""
+    return push * (_total(problem) / (problem.weight * push)[np.flatnonzero(problem.pass_reco)].sum())
+
+
+def _closure(problem: Problem, push: Array) -> np.ndarray:
+    rows = np.flatnonzero(problem.pass_reco)
+    return diagnostics.reco_chi2(
+        problem.data.reco, problem.data.weight, problem.reco[rows], (problem.weight * push)[rows]
+    )
