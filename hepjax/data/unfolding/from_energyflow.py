@@ -32,7 +32,7 @@ def read(address: Address, asked: Asked) -> Content:
 
 
 def _ln_rho(arrays: Arrays) -> np.ndarray:
-    """ln(m_SD^2 / pT^2); 0, as SBUnfold has it, for a jet without groomed mass."""
+    """ln(m_SD^2 / pT^2); 0 for a jet without groomed mass, as SBUnfold has it, where OmniFold has ln(1e-100)."""
     ratio = arrays["sdms"] / arrays["jets"][:, 0]
     return 2 * np.log(ratio, out=np.zeros_like(ratio), where=ratio > 0)
 

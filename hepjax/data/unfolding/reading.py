@@ -34,7 +34,7 @@ def read(address: Files, gen: Names = None, reco: Names = None) -> Unfolding:
     them all, else all that it has. Without weights an event weighs one; without flags every event passes.
     Raises InputError, one line with file, key and expectation, for whatever is wrong with a file or its content.
     """
-    sample = _read(address, {GEN: gen, SIM: reco})
+    sample = read_sample(address, {GEN: gen, SIM: reco})
     truth, measured = sample.levels[GEN], sample.levels[SIM]
     return Unfolding(
         gen=truth.values,
@@ -52,7 +52,7 @@ def read_measured(address: Files, reco: Names = None) -> Measured:
 
     Particle level is not looked at, and need not be there.
     """
-    sample = _read(address, {SIM: reco})
+    sample = read_sample(address, {SIM: reco})
     events = sample.levels[SIM]
     return Measured(events.values, sample.weight, events.columns)[events.passed]
 
@@ -62,18 +62,18 @@ def read_truth(address: Files, gen: Names = None) -> tuple[Float[np.ndarray, "n 
 
     Detector level is not looked at, and need not be there: files of unfolded events have none.
     """
-    sample = _read(address, {GEN: gen})
+    sample = read_sample(address, {GEN: gen})
     events = sample.levels[GEN]
     passed = np.asarray(events.passed)
     return np.asarray(events.values)[passed], np.asarray(sample.weight)[passed]
 
 
-def _read(address: Files, asked: Asked) -> Sample:
-    """The events of all files, checked file by file and in total."""
+def read_sample(address: Files, asked: Asked) -> Sample:
+    """The events of all files at the levels asked for, checked file by file and in total."""
     where, *others = _files(address)
     first = _read_one(where, asked)
     asked = {level: [c.name for c in events.columns] for level, events in first.levels.items()}
-    sample = _concatenate([first, *(_read_one(other, asked) for other in others)])
+    sample = _concatenate([first, *(_read_like(first, other, asked) for other in others)])
     check_sums(sample, where)
     return sample
 
@@ -98,6 +98,17 @@ def _read_one(address: Address, asked: Asked) -> Sample:
     check_rows(lengths, address)
     sample = _complete(content, next(iter(lengths.values())), address)
     check_events(sample, address)
+    return sample
+
+
+def _read_like(first: Sample, address: Address, asked: Asked) -> Sample:
+    """A further file, in the units of the first."""
+    sample = _read_one(address, asked)
+    for level, events in sample.levels.items():
+        for found, expected in zip(events.columns, first.levels[level].columns, strict=True):
+            if found != expected:
+                line = f"{expected.name} in units {found.unit!r}, expected {expected.unit!r} as in the first file"
+                raise InputError(f"{address.key(level)}: {line}")
     return sample
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -70,10 +71,14 @@ def opened(address: Address, expected: str) -> Iterator[None]:
     except InputError:
         raise
     except ModuleNotFoundError as error:
-        extra = f"expected {error.name} to be installed: pip install 'hepjax[tables]'"
-        raise InputError(f"{address.path}: {expected} needs the extra `tables`, {extra}") from error
+        raise missing_extra(error, address.path, expected) from error
     except Exception as error:  # of many kinds: the libraries find out half way that a file is cut, or not theirs
         raise InputError(f"{address}: cannot be read, expected {expected} that is whole") from error
+
+
+def missing_extra(error: ModuleNotFoundError, path: Path, what: str) -> InputError:
+    """The line for a user who has not installed what a file needs."""
+    return InputError(f"{path}: {what} needs {error.name}, expected the extra of it: pip install 'hepjax[tables]'")
 
 
 def require_no_group(address: Address) -> None:
