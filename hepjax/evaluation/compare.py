@@ -139,7 +139,7 @@ def _scores(
         o.name: _distances(o, d, reference, name, other, ruler.floors[o.name])
         for o, d in zip(metrics.observables(reference), ruler.distributions, strict=True)
     }
-    scores["correlations"] = _against("rms", _rms(difference), ruler.floors["correlations"]["rms"])
+    scores["correlations"] = metrics.against("rms", _rms(difference), ruler.floors["correlations"]["rms"])
     scores["response"] = [_response_row(row) for row in _response(reference, other)]
     if train is not None:
         train_view, reference_view, other_view = map(metrics.classifier_view, (train, reference, other))
@@ -175,13 +175,7 @@ def _distances(
     histograms = distribution.histograms
     separation = metrics.separation_power(next(iter(histograms.values())), histograms[name])
     emd = float(metrics.wasserstein(a, b))
-    return _against("emd", emd, floors["emd"]) | _against("separation", separation, floors["separation"])
-
-
-def _against(name: str, value: float, floor: metrics.Floor) -> dict[str, float]:
-    """A metric with its floor; the ratio is to the floor's mean."""
-    ratio = value / floor.mean if floor.mean > 0 else float(np.inf if value > 0 else 0)
-    return {name: value, f"{name}_floor_mean": floor.mean, f"{name}_floor_99": floor.top, f"{name}_ratio": ratio}
+    return metrics.against("emd", emd, floors["emd"]) | metrics.against("separation", separation, floors["separation"])
 
 
 def _response(reference: Showers, other: Showers) -> tuple[metrics.ResponseBin, ...]:

@@ -3,6 +3,9 @@
 Every event is scored by a classifier that did not train on it (three stratified folds), and the AUC of all scores is
 0.5, within its error, for two samples of one law. A network and boosted trees see different differences: the trees
 those of single cells, such as a threshold, the network those of sums of many.
+
+Weights count in the training and in the AUC. An event of negative weight is trained on as one of the other sample, with
+its weight's size: then the loss is bounded, and two samples of one law still cannot be told apart.
 """
 
 from __future__ import annotations
@@ -32,23 +35,34 @@ HIDDEN = (128, 128)
 # Geant4 showers a side, the AUC is 0.81; with early stopping it is 0.51, and scikit-learn's MLPClassifier has 0.55.
 NETWORK = Config(epochs=40, batch_size=200, learning_rate=2e-3, weight_decay=5.0, ema=0.99, validation=0.0)
 
-# (number of the fold, rows to train on, their labels, all rows) -> scores of all rows
-Scorer = Callable[[int, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+Weight = Float[np.ndarray, " _"] | None
+# (number of the fold, rows to train on, their labels, all rows, weights of those to train on) -> scores of all rows
+Scorer = Callable[[int, np.ndarray, np.ndarray, np.ndarray, Weight], np.ndarray]
 
 
 def two_sample(
-    key: PRNGKey, reference: np.ndarray, generated: np.ndarray, config: Config = NETWORK, *, cells: int = 0
+    key: PRNGKey,
+    reference: np.ndarray,
+    generated: np.ndarray,
+    config: Config = NETWORK,
+    *,
+    cells: int = 0,
+    reference_weight: Weight = None,
+    generated_weight: Weight = None,
 ) -> dict[str, Auc]:
     """AUC, with error, of a network (`mlp`) and of boosted trees (`trees`) between two samples.
 
     reference: (n, d). generated: (m, d). The first rows of both count, as many as the smaller sample has, so that the
     classes weigh the same. key: of the network's training; folds and trees have fixed seeds. cells: the first columns
-    that are cells of one calorimeter, scaled by one number in place of each by its own. Raises InputError for samples
-    of different width, with values that are not finite, or with fewer than two events a fold.
+    that are cells of one calorimeter, scaled by one number in place of each by its own. reference_weight: (n,).
+    generated_weight: (m,). Both classes weigh the same whatever the weights add up to. Raises InputError for samples
+    of different width, with values that are not finite, or with fewer than two events a fold, and for weights of
+    another shape, that are not finite, or without a positive sum.
     """
     x, label, folds = split_folds(reference, generated)
+    weight = _balanced(reference_weight, generated_weight, len(label) // 2)
     scorers = {"mlp": functools.partial(network_scores, key, config=config, cells=cells), "trees": tree_scores}
-    return {name: fold_auc(scorer, x, label, folds) for name, scorer in scorers.items()}
+    return {name: fold_auc(scorer, x, label, folds, weight) for name, scorer in scorers.items()}
 
 
 def split_folds(
@@ -73,12 +87,20 @@ def split_folds(
     return x, label, [(train[np.round(keep * (len(train) - 1)).astype(int)], test) for train, test in folds]
 
 
-def fold_auc(scorer: Scorer, x: np.ndarray, label: np.ndarray, folds: Sequence[tuple[np.ndarray, np.ndarray]]) -> Auc:
+def fold_auc(
+    scorer: Scorer,
+    x: np.ndarray,
+    label: np.ndarray,
+    folds: Sequence[tuple[np.ndarray, np.ndarray]],
+    weight: Weight = None,
+) -> Auc:
     """AUC of the scores that every event gets from the fold it did not train."""
     scores = np.empty(len(x))
     for number, (train, test) in enumerate(folds):
-        scores[test] = scorer(number, x[train], label[train], x)[test]
-    return auc(scores[label == 0], scores[label == 1])
+        part = None if weight is None else weight[train]
+        scores[test] = scorer(number, x[train], label[train], x, part)[test]
+    weights = [None if weight is None else weight[label == k] for k in (0, 1)]
+    return auc(scores[label == 0], scores[label == 1], *weights)
 
 
 def network_scores(
@@ -87,6 +109,7 @@ def network_scores(
     x: Float[np.ndarray, "n d"],
     label: Int[np.ndarray, " n"],
     score: Float[np.ndarray, "m d"],
+    weight: Weight = None,
     *,
     config: Config = NETWORK,
     cells: int = 0,
@@ -99,18 +122,45 @@ def network_scores(
         shared = np.sqrt(np.mean(np.asarray(scale.var_)[:cells]))
         scale.scale_ = np.concatenate([np.full(cells, shared), np.asarray(scale.scale_)[cells:]])
     classifier = binary(mlp(x.shape[1], 1, HIDDEN))
-    batch = Labelled(_scaled(scale, x), jnp.asarray(label, jnp.float32))
+    label, size = _positive(label, weight)
+    size = None if size is None else jnp.asarray(size, jnp.float32)
+    batch = Labelled(_scaled(scale, x), jnp.asarray(label, jnp.float32), weight=size)
     fitted = fit(jax.random.fold_in(key, fold), classifier, batch, config)
     return np.asarray(_logits(classifier)(fitted.params, _scaled(scale, score)))
 
 
 def tree_scores(
-    fold: int, x: Float[np.ndarray, "n d"], label: Int[np.ndarray, " n"], score: Float[np.ndarray, "m d"]
+    fold: int,
+    x: Float[np.ndarray, "n d"],
+    label: Int[np.ndarray, " n"],
+    score: Float[np.ndarray, "m d"],
+    weight: Weight = None,
 ) -> Float[np.ndarray, " m"]:
     """Probabilities of the rows of `score` by gradient-boosted trees trained on `x`."""
     del fold
-    trees = HistGradientBoostingClassifier(max_iter=200, random_state=0).fit(x, label)
+    trees = HistGradientBoostingClassifier(max_iter=200, random_state=0).fit(x, *_positive(label, weight))
     return trees.predict_proba(score)[:, 1]
+
+
+def _balanced(reference: Weight, generated: Weight, n: int) -> Weight:
+    """Weights of both samples' first n events, of mean one each, one after the other; None where there are none."""
+    if reference is None and generated is None:
+        return None
+    parts = []
+    for name, weight in (("reference", reference), ("generated", generated)):
+        first = np.ones(n) if weight is None else np.asarray(weight, np.float64)[:n]
+        if first.shape != (n,) or not np.isfinite(first).all() or not first.sum() > 0:
+            expected = f"at least {n} finite weights with a positive sum"
+            raise InputError(f"two-sample test: expected {expected} of the {name} sample, got shape {first.shape}")
+        parts.append(first / first.mean())
+    return np.concatenate(parts)
+
+
+def _positive(label: np.ndarray, weight: Weight) -> tuple[np.ndarray, Weight]:
+    """Labels and weights to train on: an event of negative weight counts as one of the other sample."""
+    if weight is None:
+        return label, None
+    return np.where(weight < 0, 1 - label, label), np.abs(weight)
 
 
 def _scaled(scale: StandardScaler, x: np.ndarray) -> jax.Array:

@@ -3,8 +3,14 @@
 from hepjax.metrics.auc import Auc, auc
 from hepjax.metrics.bootstrap import Estimate, draws, multiplicities
 from hepjax.metrics.copies import CopyTest, copy_test
-from hepjax.metrics.distances import energy_distance, energy_distance_nd, mean_distance, wasserstein
-from hepjax.metrics.floor import Floor, emd_floor, halves, separation_floor, statistic_floor
+from hepjax.metrics.distances import (
+    energy_distance,
+    energy_distance_nd,
+    mean_distance,
+    wasserstein,
+    wasserstein_bootstraps,
+)
+from hepjax.metrics.floor import Floor, against, emd_floor, halves, separation_floor, statistic_floor
 from hepjax.metrics.histograms import (
     Histogram,
     density,
@@ -45,6 +51,8 @@ from hepjax.metrics.showers import (
     sum_over_e,
 )
 from hepjax.metrics.significance import Roc, Sic, roc, sic
+from hepjax.metrics.substructure import label, public_edges
+from hepjax.metrics.unfolding import Selected, UnfoldingComparison, columns_of, effective_size, select
 
 __all__ = [
     "Auc",
@@ -58,7 +66,10 @@ __all__ = [
     "Observable",
     "ResponseBin",
     "Roc",
+    "Selected",
     "Sic",
+    "UnfoldingComparison",
+    "against",
     "auc",
     "calibration_in_bins",
     "cell_correlations",
@@ -66,10 +77,12 @@ __all__ = [
     "cells_above",
     "classifier_view",
     "column_over_e",
+    "columns_of",
     "copy_test",
     "correlations",
     "density",
     "draws",
+    "effective_size",
     "emd_floor",
     "energy_distance",
     "energy_distance_nd",
@@ -78,6 +91,7 @@ __all__ = [
     "half_width",
     "halves",
     "histogram",
+    "label",
     "largest_over_e",
     "layer_energies",
     "layer_features",
@@ -93,9 +107,11 @@ __all__ = [
     "observables",
     "probabilities",
     "profiles",
+    "public_edges",
     "response_in_bins",
     "roc",
     "row_over_e",
+    "select",
     "separation_floor",
     "separation_power",
     "sic",
@@ -104,4 +120,5 @@ __all__ = [
     "sum_over_e",
     "triangular_discriminator",
     "wasserstein",
+    "wasserstein_bootstraps",
 ]

@@ -20,6 +20,7 @@ QUANTILE = 0.99
 ENTRIES_AT_ONCE = 1 << 21
 
 Halves = Int8[np.ndarray, "permutations n"]
+Weight = Float[np.ndarray, " n"] | None
 
 
 class Floor(NamedTuple):
@@ -42,11 +43,17 @@ def halves(n: int, permutations: int = PERMUTATIONS) -> Halves:
     return sides
 
 
-def emd_floor(x: Float[np.ndarray, " n *k"], size: int, sides: Halves) -> Floor:
+def against(name: str, value: float, floor: Floor) -> dict[str, float]:
+    """A metric with its floor, as reports hold it; the ratio is to the floor's mean."""
+    ratio = value / floor.mean if floor.mean > 0 else float(np.inf if value > 0 else 0)
+    return {name: value, f"{name}_floor_mean": floor.mean, f"{name}_floor_99": floor.top, f"{name}_ratio": ratio}
+
+
+def emd_floor(x: Float[np.ndarray, " n *k"], size: int, sides: Halves, weight: Weight = None) -> Floor:
     """Floor of the Wasserstein-1 distance of an observable for two samples of `size` events.
 
-    x: (n,), or (n, k) for k entries an event, which stay together. Sorted once: the distance between two halves is
-    the sum of |F_1 - F_2| over the gaps of the whole sample. Scales as 1 / sqrt(size).
+    x: (n,), or (n, k) for k entries an event, which stay together. weight: (n,), of the events. Sorted once: the
+    distance between two halves is the sum of |F_1 - F_2| over the gaps of the whole sample. Scales as 1 / sqrt(size).
     """
     x = np.asarray(x, np.float64)
     entries = x[0].size
@@ -56,23 +63,35 @@ def emd_floor(x: Float[np.ndarray, " n *k"], size: int, sides: Halves) -> Floor:
     norm = entries * (len(x) // 2)
 
     def distances(some: Halves) -> np.ndarray:
-        return np.abs(np.cumsum(some[:, events], axis=1, dtype=np.int32)) @ gaps / norm
+        if weight is None:
+            return np.abs(np.cumsum(some[:, events], axis=1, dtype=np.int32)) @ gaps / norm
+        return np.abs(np.cumsum(_weighted(some, weight)[:, events], axis=1)) @ gaps / entries
 
     return _summary(_by_chunks(distances, sides, x.size), np.sqrt(len(x) // 2 / size))
 
 
-def separation_floor(x: Float[np.ndarray, " n *k"], edges: np.ndarray, size: int, sides: Halves) -> Floor:
-    """Floor of `separation_power` in the bins `edges` (values outside folded in) for two samples of `size` events.
+def separation_floor(
+    x: Float[np.ndarray, " n *k"],
+    edges: np.ndarray,
+    size: int,
+    sides: Halves,
+    weight: Weight = None,
+    *,
+    fold: bool = True,
+) -> Floor:
+    """Floor of `separation_power` in the bins `edges` for two samples of `size` events.
 
-    x: (n,), or (n, k) for k entries an event, which stay together. Scales as 1 / size.
+    x: (n,), or (n, k) for k entries an event, which stay together. weight: (n,), of the events. fold: whether the end
+    bins take in the values outside, as in `histogram`. Scales as 1 / size.
     """
-    bins = bin_index(x, edges, fold=True).reshape(len(x), -1)
-    table = np.zeros((len(x), len(edges) - 1))
-    np.add.at(table, (np.arange(len(x))[:, None], bins), 1.0)
-    norm = bins.shape[1] * (len(x) // 2)
+    bins = bin_index(x, edges, fold=fold).reshape(len(x), -1)
+    table = np.zeros((len(x), len(edges) + 1))
+    np.add.at(table, (np.arange(len(x))[:, None], bins + 1), 1.0)
+    inside = table[:, 1:-1] if weight is None else table[:, 1:-1] * np.asarray(weight, np.float64)[:, None]
 
     def separations(some: Halves) -> np.ndarray:
-        return separation((some > 0) @ table / norm, (some < 0) @ table / norm)
+        counts = [(some == side) @ inside for side in (1, -1)]
+        return separation(*(c / c.sum(axis=1, keepdims=True) for c in counts))
 
     return _summary(_by_chunks(separations, sides, len(x)), len(x) // 2 / size)
 
@@ -81,6 +100,13 @@ def statistic_floor(statistic: Callable[[np.ndarray, np.ndarray], float], size: 
     """Floor of any `statistic(rows, other_rows)` of two index arrays, which must scale as 1 / sqrt(size)."""
     values = [statistic(np.flatnonzero(side > 0), np.flatnonzero(side < 0)) for side in sides]
     return _summary(np.array(values), np.sqrt(sides.shape[1] // 2 / size))
+
+
+def _weighted(some: Halves, weight: np.ndarray) -> np.ndarray:
+    """Signed weights of both halves, those of each half with a sum of one in size."""
+    halves_of = [np.where(some == side, weight, 0.0) for side in (1, -1)]
+    first, second = (half / half.sum(axis=1, keepdims=True) for half in halves_of)
+    return first - second
 
 
 def _by_chunks(function: Callable[[Halves], np.ndarray], sides: Halves, entries: int) -> np.ndarray:

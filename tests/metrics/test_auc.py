@@ -42,3 +42,38 @@ def test_swap_and_monotone_maps():
 def test_bad_input(a, b):
     with pytest.raises(InputError):
         metrics.auc(a, b)
+
+
+def test_whole_weights_are_repeated_events():
+    rng = np.random.default_rng(4)
+    a, b = rng.normal(size=40).round(1), rng.normal(0.5, 1, size=30).round(1)
+    u, v = (rng.integers(1, 4, size=n) for n in (40, 30))
+    assert metrics.auc(a, b, 1.0 * u, 1.0 * v).value == pytest.approx(
+        metrics.auc(np.repeat(a, u), np.repeat(b, v)).value
+    )
+    assert metrics.auc(a, b, np.full(40, 3.0)) == pytest.approx(metrics.auc(a, b), rel=1e-12)
+
+
+def test_a_negative_weight_takes_an_event_away():
+    rng = np.random.default_rng(5)
+    a, b = rng.normal(size=40), rng.normal(0.5, 1, size=30)
+    cancelled = metrics.auc(np.r_[a, 7.0, 7.0], b, np.r_[np.ones(41), -1.0])
+    assert cancelled.value == pytest.approx(metrics.auc(a, b).value, rel=1e-12)
+
+
+def test_error_of_a_weighted_auc_covers_the_spread_of_toys():
+    """400 toys: the spread is known to 3.5 percent, asked for within 4 of these."""
+    rng = np.random.default_rng(6)
+
+    def toy():
+        w = np.where(rng.uniform(size=150) < 0.05, -1.0, rng.exponential(size=150))
+        return metrics.auc(rng.normal(size=100), rng.normal(0.6, 1, size=150), positive_weight=w)
+
+    values, errors = np.array([toy() for _ in range(400)]).T
+    assert np.mean(errors) == pytest.approx(values.std(), rel=4 * 0.035)
+
+
+@pytest.mark.parametrize("weight", [np.ones(3), np.full(5, np.nan), np.zeros(5)], ids=["shape", "nan", "zero"])
+def test_bad_weights(weight):
+    with pytest.raises(InputError):
+        metrics.auc(np.ones(5), np.ones(4), weight)

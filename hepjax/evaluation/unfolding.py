@@ -1,0 +1,146 @@
+"""The comparison of unfolded samples behind `hepjax unfold compare`: every number of the report is made here.
+
+As in public comparisons (arXiv:2308.12351, arXiv:2404.18807): per observable the earth mover's distance to the truth,
+with mean and spread of 100 bootstraps, and the triangular discriminator; in all observables together the AUC of
+classifiers. Distances stand beside their floor, what two samples of the truth's own law and size show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from hepjax import metrics
+from hepjax.evaluation.two_sample import two_sample
+from hepjax.metrics.comparison import Distribution
+from hepjax.metrics.histograms import Histogram
+from hepjax.metrics.unfolding import Selected, UnfoldingComparison
+from hepjax.training.config import Config
+from hepjax.types import InputError, Measured, PRNGKey, Unfolded
+
+TRUTH, RECO, PRIOR = "truth", "reco", "prior"
+BOOTSTRAPS = 100
+FEWEST = 60
+# A few observables of many events need none of the strong weight decay that calorimeter cells do: in six observables of
+# Pythia and Vincia, 20,000 events a side, the AUC is 0.548, and 0.527 with the options for cells.
+CLASSIFIER = Config(epochs=10, batch_size=500, learning_rate=3e-3, weight_decay=0.1, ema=0.99, validation=0.0)
+
+Floors = Mapping[str, Mapping[str, metrics.Floor]]
+
+
+def compare(
+    key: PRNGKey,
+    truth: Unfolded,
+    samples: Mapping[str, Unfolded],
+    reco: Measured | None = None,
+    prior: Unfolded | None = None,
+    *,
+    config: Config = CLASSIFIER,
+) -> UnfoldingComparison:
+    """Compare unfolded samples with the truth, in the observables of the first of them.
+
+    key: of the classifiers' training. samples: name -> unfolded events; the other names are taken. reco: what was
+    measured of the truth's events. prior: the simulation's gen, before any unfolding. config: of the classifier
+    network. Columns are found by their names, in any order. Weights may be negative in part. Raises InputError for a
+    missing column, fewer than 60 events, or values and weights that are not finite or do not add up.
+    """
+    names = [column.name for column in metrics.columns_of(samples)]
+    views = {name: _view(name, sample, names) for name, sample in _named(truth, samples, reco, prior).items()}
+    floors = _floors(views[TRUTH])
+    distributions = tuple(_distribution(k, views) for k in range(len(names)))
+    scores = {name: _scores(key, name, views, distributions, floors, config) for name in views if name != TRUTH}
+    sizes = {name: _sizes(view) for name, view in views.items()}
+    table = {"columns": names, "samples": sizes, "scores": scores}
+    return UnfoldingComparison(tuple(views), table, distributions)
+
+
+def _named(
+    truth: Unfolded, samples: Mapping[str, Unfolded], reco: Measured | None, prior: Unfolded | None
+) -> dict[str, Unfolded]:
+    """All samples by name, the truth first, the measured one as if it were unfolded."""
+    taken = [name for name in (TRUTH, RECO, PRIOR) if name in samples]
+    if taken:
+        raise InputError(f"{taken[0]}: expected another name of an unfolded sample")
+    named = {TRUTH: truth}
+    if reco is not None:
+        named[RECO] = Unfolded(reco.reco, reco.weight, reco.columns)
+    if prior is not None:
+        named[PRIOR] = prior
+    return named | dict(samples)
+
+
+def _view(name: str, sample: Unfolded, names: list[str]) -> Selected:
+    view = metrics.select(sample, names, name)
+    if len(view.gen) < FEWEST:
+        raise InputError(f"{name}: {len(view.gen)} events, a comparison needs at least {FEWEST}")
+    return view
+
+
+def _sizes(view: Selected) -> dict[str, Any]:
+    return {"events": len(view.gen), "effective_size": metrics.effective_size(view.weight)}
+
+
+def _floors(truth: Selected) -> Floors:
+    """Floors of EMD and triangular discriminator of each observable, for two samples as large as the truth."""
+    n, sides = len(truth.gen), metrics.halves(len(truth.gen))
+    floors = {}
+    for column, x in zip(truth.columns, truth.gen.T, strict=True):
+        edges = metrics.public_edges(column, x)
+        separation = metrics.separation_floor(x, edges, n, sides, truth.weight, fold=False)
+        floors[column.name] = {
+            "emd": metrics.emd_floor(x, n, sides, truth.weight),
+            "triangular": metrics.Floor(1e3 * separation.mean, 1e3 * separation.top),
+        }
+    return floors
+
+
+def _distribution(k: int, views: Mapping[str, Selected]) -> Distribution:
+    """Histograms of the k-th observable of every sample."""
+    truth = views[TRUTH]
+    column = truth.columns[k]
+    edges = metrics.public_edges(column, truth.gen[:, k])
+    histograms = {name: _histogram(view.gen[:, k], edges, view) for name, view in views.items()}
+    return Distribution(column.name, metrics.label(column), histograms, log10=False, entries=1)
+
+
+def _histogram(x: np.ndarray, edges: np.ndarray, view: Selected) -> Histogram:
+    """Histogram whose variance is the statistical one and that of the replicas' shapes."""
+    h = metrics.histogram(x, edges, view.weight)
+    if len(view.replicas) < 2:
+        return h
+    counts = [metrics.histogram(x, edges, h.total * w / w.sum()).counts for w in view.replicas]
+    return h._replace(variance=h.variance + np.var(counts, axis=0, ddof=1))
+
+
+def _scores(
+    key: PRNGKey,
+    name: str,
+    views: Mapping[str, Selected],
+    distributions: tuple[Distribution, ...],
+    floors: Floors,
+    config: Config,
+) -> dict[str, Any]:
+    """Every number about one sample."""
+    a, b = views[TRUTH], views[name]
+    emds = metrics.wasserstein(a.gen, b.gen, a.weight, b.weight)
+    spread = metrics.wasserstein_bootstraps(a.gen, b.gen, a.weight, b.weight, BOOTSTRAPS)
+    rows = {}
+    for d, emd, draws in zip(distributions, emds, spread.T, strict=True):
+        triangular = metrics.triangular_discriminator(d.histograms[TRUTH], d.histograms[name])
+        rows[d.name] = {
+            **metrics.against("emd", float(emd), floors[d.name]["emd"]),
+            "emd_bootstrap_mean": float(draws.mean()),
+            "emd_bootstrap_spread": float(draws.std(ddof=1)),
+            **metrics.against("triangular", triangular, floors[d.name]["triangular"]),
+        }
+    return {**_aucs(key, a, b, config), "observables": rows}
+
+
+def _aucs(key: PRNGKey, truth: Selected, other: Selected, config: Config) -> dict[str, float]:
+    areas = two_sample(key, truth.gen, other.gen, config, reference_weight=truth.weight, generated_weight=other.weight)
+    numbers = {}
+    for classifier, area in areas.items():
+        numbers |= {f"auc_{classifier}": area.value, f"auc_{classifier}_error": area.error}
+    return numbers
