@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from hepjax.data import samples, showers
+from hepjax.data import samples, showers, unfolding
 
 GROUPS = {
     samples.squirels: {"fast/train": 3000, "full/train": 3000, "fast/test": 1000, "full/test": 1000},
@@ -56,3 +56,40 @@ def test_photons_leave_the_sampling_fraction_in_the_argon(sample, group):
 def test_photons_to_fit_and_to_judge_are_different_showers():
     fit, judge = (showers.read(samples.lar(f"photons/{part}")) for part in ("train", "test"))
     assert not set(fit.incident_energy.tolist()) & set(judge.incident_energy.tolist())
+
+
+@pytest.mark.parametrize("group, rows", [("pythia", 12_000), ("vincia", 6_000)])
+def test_z_and_jets_have_their_size_observables_and_ranges(group, rows):
+    sample = unfolding.read(samples.zjets(group))
+    assert len(sample) == rows
+    for columns, values in ((sample.gen_columns, sample.gen), (sample.reco_columns, sample.reco)):
+        assert tuple(c.name for c in columns) == unfolding.OBSERVABLES
+        mass, multiplicity, width, ln_rho, z_g, tau21 = values.T
+        assert mass.min() > -1e-4 and mass.max() < 200  # of rounding, where the particles are massless
+        assert (multiplicity == np.round(multiplicity)).all() and multiplicity.min() >= 1
+        assert width.min() >= 0 and width.max() < 0.8 and tau21.min() >= 0 and tau21.max() < 1.5
+        failed = z_g == 0
+        assert (ln_rho[failed] == 0).all() and 0.002 < failed.mean() < 0.02
+        # Soft drop keeps z_g > 0.1; a groomed jet is lighter than its pT, and has a mass but for rounding.
+        assert (z_g[~failed] > 0.0999).all() and z_g.max() <= 0.5
+        assert np.mean(ln_rho[~failed] < 0) > 0.999
+        assert not (values.view(np.uint32) & np.uint32((1 << 9) - 1)).any()  # 14 explicit bits of 23
+
+
+def test_z_and_jets_are_pairs_of_two_showers():
+    """Levels correlate by more than 0.5 in every observable; the showers differ in multiplicity by 3 errors of the mean."""
+    pythia, vincia = (unfolding.read(samples.zjets(group)) for group in ("pythia", "vincia"))
+    for sample in (pythia, vincia):
+        for i in range(6):
+            assert np.corrcoef(sample.gen[:, i], sample.reco[:, i])[0, 1] > 0.5
+    n, m = (sample.gen[:, 1].astype(float) for sample in (pythia, vincia))
+    assert abs(n.mean() - m.mean()) > 3 * np.hypot(n.std() / len(n) ** 0.5, m.std() / len(m) ** 0.5)
+
+
+def test_z_and_jets_are_below_a_megabyte_with_provenance():
+    path = samples.zjets().path
+    assert path.stat().st_size < 1e6
+    with h5py.File(path) as file:
+        assert set(file) == {"pythia", "vincia"}
+        assert all(set(group) == {"gen", "sim"} for group in file.values())
+        assert {"source", "licence", "detector", "generator", "date", "rows", "precision", "columns"} <= set(file.attrs)

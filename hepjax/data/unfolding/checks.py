@@ -63,8 +63,11 @@ def check_sums(sample: Sample, where: Address) -> None:
 
 def check_rows(rows: dict[str, int], where: Address) -> None:
     """Raise InputError unless all keys have the same number of rows, and at least one."""
-    if len(set(rows.values())) > 1:
-        found = ", ".join(f"{n} of {key}" for key, n in rows.items())
+    first_with: dict[int, str] = {}
+    for key, n in rows.items():
+        first_with.setdefault(n, key)
+    if len(first_with) > 1:
+        found = ", ".join(f"{n} of {key}" for n, key in first_with.items())
         raise InputError(f"{where}: rows are not paired ({found}), expected as many of each")
     if 0 in rows.values():
         raise InputError(f"{where.key(next(iter(rows)))}: zero events, expected at least one")

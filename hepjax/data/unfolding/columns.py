@@ -28,15 +28,15 @@ def select(found: Sequence[Column], names: Sequence[str] | None, where: str) -> 
     """The columns of these names, in the order of the names.
 
     Without names: `OBSERVABLES` where they are all there, else all columns. Raises InputError, with what there is, for
-    a name that is not there.
+    a name that is not there, for one that is asked for twice, and for no columns at all.
     """
     known = {c.name: c for c in found}
-    if not known or (names is not None and not names):
-        raise InputError(f"{where}: no columns, expected at least one")
     if names is None:
         names = OBSERVABLES if set(OBSERVABLES) <= set(known) else tuple(known)
+    if not names or len(set(names)) != len(names):
+        raise InputError(f"{where}: columns {', '.join(names) or 'none'}, expected at least one, and none twice")
     missing = [name for name in names if name not in known]
     if missing:
-        expected = ", ".join(names)
-        raise InputError(f"{where}: no column {', '.join(missing)}, expected {expected} (found: {', '.join(known)})")
+        expected = f"{', '.join(names)} (found: {', '.join(known) or 'none'})"
+        raise InputError(f"{where}: no column {', '.join(missing)}, expected {expected}")
     return tuple(known[name] for name in names)

@@ -6,28 +6,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from hepjax.data.addresses import Address
+from hepjax.data.unfolding.checks import check_rows
 from hepjax.data.unfolding.columns import column, select
 from hepjax.data.unfolding.records import Asked, Content, float32, opened, require_no_group
-from hepjax.types import InputError
+from hepjax.types import Column, InputError
 
 Arrays = Mapping[str, np.ndarray]
 
 
 def read(address: Address, asked: Asked) -> Content:
     """Build the observables asked for, of those in `OBSERVABLES_OF`; raises InputError for a file that is not whole."""
+    columns = {level: select(_COLUMNS, names, address.key(level)) for level, names in asked.items()}
     with opened(address, "a file of EnergyFlow's Z + jets (.npz)"):
         require_no_group(address)
         with np.load(address.path) as archive:
-            columns = {level: select(_COLUMNS, names, address.key(level)) for level, names in asked.items()}
-            values = {
-                level: np.stack([_build(archive, address, level, c.name) for c in chosen], axis=-1)
-                for level, chosen in columns.items()
-            }
+            arrays = {level: _arrays(archive, address, level, chosen) for level, chosen in columns.items()}
+    check_rows({f"{level}_{key}": len(array) for level, of in arrays.items() for key, array in of.items()}, address)
+    values = {}
+    for level, chosen in columns.items():
+        built = np.stack([OBSERVABLES_OF[c.name][1](arrays[level]) for c in chosen], axis=-1)
+        values[level] = float32(address.key(level), built)
     return Content(values, columns, {})
 
 
@@ -58,19 +61,18 @@ OBSERVABLES_OF: dict[str, tuple[tuple[str, ...], Callable[[Arrays], np.ndarray]]
 _COLUMNS = tuple(column(name) for name in OBSERVABLES_OF)
 
 
-def _build(archive: Arrays, address: Address, level: str, name: str) -> np.ndarray:
-    """One observable (n,) at one level, from the arrays of the archive."""
-    keys, build = OBSERVABLES_OF[name]
-    missing = [f"{level}_{key}" for key in keys if f"{level}_{key}" not in archive]
-    if missing:
+def _arrays(archive: Arrays, address: Address, level: str, columns: Sequence[Column]) -> dict[str, np.ndarray]:
+    """The arrays that these columns are made of, by key, as float64."""
+    keys = dict.fromkeys(key for c in columns for key in OBSERVABLES_OF[c.name][0])
+    return {key: _array(archive, address, f"{level}_{key}", axes=2 if key == "jets" else 1) for key in keys}
+
+
+def _array(archive: Arrays, address: Address, name: str, axes: int) -> np.ndarray:
+    if name not in archive:
         found = ", ".join(archive) or "nothing"
-        raise InputError(f"{address.key(missing[0])}: missing key, expected it for {name} (found: {found})")
-    arrays = {key: _float64(archive, address, f"{level}_{key}", 2 if key == "jets" else 1) for key in keys}
-    return float32(address.key(f"{level}_{keys[0]}"), build(arrays))
-
-
-def _float64(archive: Arrays, address: Address, key: str, axes: int) -> np.ndarray:
-    array = archive[key]
+        raise InputError(f"{address.key(name)}: missing key {name}, expected it in the file (found: {found})")
+    array = archive[name]
     if array.dtype.kind not in "fiu" or array.ndim != axes:
-        raise InputError(f"{address.key(key)}: {array.dtype} of shape {array.shape}, expected numbers with {axes} axes")
+        found = f"{array.dtype} of shape {array.shape}"
+        raise InputError(f"{address.key(name)}: {found}, expected numbers with {axes} axes")
     return array.astype(np.float64)

@@ -78,7 +78,8 @@ def opened(address: Address, expected: str) -> Iterator[None]:
 
 def missing_extra(error: ModuleNotFoundError, path: Path, what: str) -> InputError:
     """The line for a user who has not installed what a file needs."""
-    return InputError(f"{path}: {what} needs {error.name}, expected the extra of it: pip install 'hepjax[tables]'")
+    package = (error.name or "a package").partition(".")[0]
+    return InputError(f"{path}: {what} needs {package}, expected it installed: pip install 'hepjax[tables]'")
 
 
 def require_no_group(address: Address) -> None:

@@ -57,14 +57,12 @@ def _write_hdf5(path: Path, stored: Stored) -> None:
 
 
 def _set_attribute(file: h5py.File, key: str, value: Any, path: Path) -> None:
-    """Keep texts and numbers as such; JSON, for other values, is told from a text by its type, bytes."""
+    """Keep texts and numbers of 64 bits as such; JSON, for other values, is told from a text by its type, bytes."""
+    native = isinstance(value, str | float) or (isinstance(value, int) and abs(value) < 2**63)
     try:
-        file.attrs[key] = value if isinstance(value, str | int | float) else np.bytes_(json.dumps(value))
-    except (OSError, OverflowError, RuntimeError, ValueError) as error:
-        expected = "text below 64 kB, or a number of 64 bits"
-        raise InputError(
-            f"{path}: metadata {key} does not fit into an attribute of HDF5, expected {expected}"
-        ) from error
+        file.attrs[key] = value if native else np.bytes_(json.dumps(value))
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InputError(f"{path}: metadata {key} too long for HDF5, expected a list or mapping below 64 kB") from error
 
 
 def _read_hdf5(path: Path) -> Stored:
