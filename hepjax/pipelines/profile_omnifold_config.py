@@ -1,0 +1,57 @@
+"""How to unfold by Profile OmniFold: frozen dataclasses that the command line shows as they are. It imports no jax."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from hepjax.training.config import Config as Training
+
+CLASSIFIER = Training(
+    epochs=10,
+    batch_size=2048,
+    learning_rate=5e-3,
+    weight_decay=1e-2,
+    ema=0.95,
+    validation=0.0,
+    epochs_per_call=10,
+)
+RESPONSE = Training(epochs=30, batch_size=2048, learning_rate=3e-3, weight_decay=1e-2, ema=0.99, epochs_per_call=10)
+
+
+@dataclasses.dataclass(frozen=True)
+class Nuisance:
+    """A nuisance parameter of the detector's response."""
+
+    name: str
+    """Name of the parameter."""
+    nominal: float
+    """Value with which the simulation was made, where the search starts."""
+    low: float
+    """Least value of the search."""
+    high: float
+    """Greatest value of the search."""
+    centre: float = 0.0
+    """Value that an auxiliary measurement of the parameter gave, if there is one."""
+    sigma: float = math.inf
+    """Standard deviation of that measurement; infinite where there is none."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Iterated reweighting of the simulation to the data, with nuisance parameters that follow from the data too."""
+
+    nuisances: tuple[Nuisance, ...]
+    """The nuisance parameters, in the order in which the response takes them."""
+    iterations: int = 12
+    """Iterations of all steps; the error that is left falls by the missing fraction of the information in each."""
+    starts: int = 5
+    """Values of each parameter between its bounds at which a search may start."""
+    hidden: tuple[int, ...] = (32, 32)
+    """Hidden layers of every classifier."""
+    members: int = 1
+    """Classifiers in the ensemble of each step, whose logits are averaged."""
+    bootstraps: int = 0
+    """Replicas of the whole fit, each with data, background and simulation weighted by Poisson(1) draws."""
+    training: Training = CLASSIFIER
+    """Training of each classifier, which starts where that of the iteration before ended."""

@@ -1,0 +1,215 @@
+"""The iterations of Profile OmniFold (arXiv:2409.10421).
+
+Simulated events carry weights nu of the spectrum and w(y, x, theta) = p(y | x, theta) / q(y | x) of the response. One
+iteration learns, or finds,
+
+    1, detector level:  r = p_data(y) / p_{nu w}(y)
+    2, particle level:  nu' = E[nu w r | x]
+    3, nuisances:       theta' = argmax  N (mean_{nu w r}[log w(theta)] - c log Z(theta)) - penalty(theta)
+
+with N the yield of the data. The penalty is that of the candidate theta, as a likelihood has it. Z = mean_nu[w(theta)]
+is one but for the numbers of simulated events; c log Z takes out what the largest weights do by chance (c = 0 is the
+published step, c = 1 would normalise the weights), best so with c the missing fraction of the information. It is an
+EM algorithm for the likelihood of both, the spectrum and theta.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from hepjax import inference
+from hepjax.inference import Maximum
+from hepjax.pipelines import omnifold_diagnostics as diagnostics
+from hepjax.pipelines import profile_information as information
+from hepjax.pipelines import reweighting
+from hepjax.pipelines.omnifold_data import Problem
+from hepjax.pipelines.profile_information import Information
+from hepjax.pipelines.profile_omnifold_config import Config, Nuisance
+from hepjax.pipelines.reweighting import ROWS_AT_ONCE, Ratio
+from hepjax.training.history import History
+from hepjax.types import AnyArray, Events, PRNGKey
+
+Response = Callable[[Array, Array, Array], Array]
+"""(gen (d,), reco (e,) of one event, theta (k,)) -> (), log w."""
+Penalty = Callable[[Array], Array]
+"""theta (k,) -> () in nats: minus the logarithm of what is known of theta beforehand."""
+RECO, GEN = "reco", "gen"
+
+log = logging.getLogger(__name__)
+
+
+class Step(NamedTuple):
+    """One iteration. theta, at_bound: (k,). converged, control: (). reco, gen: of the classifiers."""
+
+    theta: Float[AnyArray, "*iterations k"]
+    at_bound: Bool[AnyArray, "*iterations k"]
+    converged: Bool[AnyArray, "*iterations"]
+    control: Float[AnyArray, "*iterations"]
+    reco: diagnostics.Step
+    gen: diagnostics.Step
+
+
+class Result(NamedTuple):
+    """What the iterations leave. push: (n,) factors nu. steps: of all iterations, stacked."""
+
+    push: Float[Array, " n"]
+    information: Information
+    steps: Step
+    histories: dict[str, History]
+
+
+class Run(NamedTuple):
+    """What the iterations have in common."""
+
+    key: PRNGKey
+    problem: Problem
+    response: Response
+    penalty: Penalty
+    config: Config
+    folder: Path | None
+    resume: bool
+    name: str
+
+    def train(self, learn: Callable[..., Ratio], title: str, start: Ratio | None, *samples: Any) -> Ratio:
+        """Train one classifier, in a folder of its own."""
+        config = self.config
+        return learn(
+            self.key,
+            config.hidden,
+            *samples,
+            config.training,
+            members=config.members,
+            start=start,
+            folder=None if self.folder is None else self.folder / title,
+            resume=self.resume,
+            name=title,
+        )
+
+    def log_ratio(self, ratio: Ratio, x: Float[Array, "n d"]) -> Float[Array, " n"]:
+        """The learned logarithm of a ratio at some events."""
+        learned = reweighting.log_ratio(x.shape[-1], self.config.hidden, self.config.members)
+        return learned(ratio.constants, ratio.params, x)
+
+
+class _State(NamedTuple):
+    """Between two iterations. push: (n,) factors nu of all simulated events; control: of the next M-step."""
+
+    theta: Float[Array, " k"]
+    push: Float[Array, " n"]
+    control: float
+    reco: Ratio | None
+    gen: Ratio | None
+
+
+def iterate(run: Run) -> Result:
+    """Run all iterations, from the generator's spectrum and the nominal response."""
+    nominal = jnp.array([nuisance.nominal for nuisance in run.config.nuisances], float)
+    state = _State(nominal, jnp.ones(len(run.problem.weight)), 0.0, None, None)
+    steps, histories, told = [], {}, None
+    for iteration in range(1, run.config.iterations + 1):
+        title = f"{run.name}iteration_{iteration}_"
+        state, step, told = _iteration(run, state, title)
+        steps.append(step)
+        histories |= {title + RECO: state.reco.history, title + GEN: state.gen.history}
+        log.info("%siteration %d: theta %s", run.name, iteration, np.round(state.theta, 4))
+    return Result(state.push, told, jax.tree.map(lambda *values: np.stack(values), *steps), histories)
+
+
+def _iteration(run: Run, state: _State, title: str) -> tuple[_State, Step, Information]:
+    problem = run.problem
+    matched, inside = np.flatnonzero(problem.pass_gen & problem.pass_reco), np.flatnonzero(problem.pass_gen)
+    gen, reco, weight = problem.gen[matched], problem.reco[matched], problem.weight[matched]
+    data, total = Events(problem.data.reco, weight=problem.data.weight), problem.data.weight.sum()
+    response = log_response(run.response)
+
+    spectrum = weight * state.push[matched]
+    simulated = spectrum * jnp.exp(response(gen, reco, state.theta)[0])
+    ratio = run.train(reweighting.fit, title + RECO, state.reco, Events(reco, weight=simulated), data)
+    values = run.log_ratio(ratio, reco)
+    pull = simulated * jnp.exp(values)
+    pull = pull * (total / pull.sum())
+    seen = diagnostics.step(ratio.history, values, pull / weight, pull)
+
+    mean = run.train(reweighting.fit_mean, title + GEN, state.gen, Events(gen, weight=weight), pull / weight)
+    values = run.log_ratio(mean, problem.gen[inside])
+    push = state.push.at[inside].set(jnp.exp(values))
+    push = push * (total / (weight * push[matched]).sum())
+    unfolded = diagnostics.step(mean.history, values, push[inside], (problem.weight * push)[inside])
+
+    search = maximiser(run.response, run.penalty, run.config)
+    found = search(state.theta, gen, reco, spectrum, pull, total, state.control)
+    factor, score = response(gen, reco, found.theta)
+    told = information.information(
+        information.Matched(
+            *(np.asarray(a) for a in (gen, reco, weight * push[matched], jnp.exp(factor), pull, score)),
+            data=np.asarray(data.x),
+            yields=np.asarray(data.weight),
+        ),
+        state.control,
+    )
+    step = Step(found.theta, found.at_bound, found.converged, np.asarray(state.control), seen, unfolded)
+    return _State(found.theta, push, told.missing, ratio, mean), step, told
+
+
+@functools.lru_cache(maxsize=16)
+def log_response(response: Response) -> Callable[..., tuple[Array, Array]]:
+    """Jitted (gen (n, d), reco (n, e), theta (k,)) -> log w (n,) and its derivative by theta (n, k)."""
+
+    def one(gen, reco, theta):
+        value, push = jax.linearize(lambda theta: response(gen, reco, theta), theta)
+        return value, jax.vmap(push)(jnp.eye(len(theta), dtype=theta.dtype))
+
+    @jax.jit
+    def all_events(gen, reco, theta):
+        return jax.lax.map(lambda event: one(*event, theta), (gen, reco), batch_size=ROWS_AT_ONCE)
+
+    return all_events
+
+
+@functools.lru_cache(maxsize=16)
+def maximiser(response: Response, penalty: Penalty, config: Config) -> Callable[..., Maximum]:
+    """Jitted M-step: (theta (k,), gen, reco, spectrum (n,), pull (n,), yield (), control ()) -> `inference.Maximum`.
+
+    The search starts at the best of the theta given and, of every parameter, some values between its bounds.
+    """
+    low, high = (jnp.array([getattr(n, end) for n in config.nuisances], float) for end in ("low", "high"))
+
+    @jax.jit
+    def search(theta, gen, reco, spectrum, pull, total, control):
+        @jax.checkpoint
+        def one(event, theta):
+            return response(*event, theta)
+
+        def log_likelihood(theta):
+            values = jax.lax.map(lambda event: one(event, theta), (gen, reco), batch_size=ROWS_AT_ONCE)
+            normalisation = jax.scipy.special.logsumexp(values, b=spectrum / spectrum.sum())
+            mean = jnp.sum(pull * values) / pull.sum()
+            return total * (mean - control * normalisation) - penalty(theta)
+
+        shares = (jnp.arange(config.starts) + 0.5) / config.starts
+        grid = low + shares[:, None] * (high - low)
+        others = [theta.at[k].set(value) for k in range(len(theta)) for value in grid[:, k]]
+        start = inference.best_start(log_likelihood, jnp.stack([theta, *others]))
+        return inference.maximize(log_likelihood, start, (low, high))
+
+    return search
+
+
+@functools.lru_cache(maxsize=16)
+def gaussian(nuisances: tuple[Nuisance, ...]) -> Penalty:
+    """sum_k (theta_k - centre_k)^2 / (2 sigma_k^2), the auxiliary measurements of the parameters."""
+    centre, sigma = (jnp.array([getattr(n, field) for n in nuisances], float) for field in ("centre", "sigma"))
+
+    def penalty(theta):
+        return 0.5 * jnp.sum(jnp.square((theta - centre) / sigma))
+
+    return penalty
