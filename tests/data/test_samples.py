@@ -77,7 +77,7 @@ def test_z_and_jets_have_their_size_observables_and_ranges(group, rows):
 
 
 def test_z_and_jets_are_pairs_of_two_showers():
-    """Levels correlate by more than 0.5 in every observable; the showers differ in multiplicity by 3 errors of the mean."""
+    """Levels correlate by more than 0.5 in every observable; the showers differ in multiplicity, by 3 errors."""
     pythia, vincia = (unfolding.read(samples.zjets(group)) for group in ("pythia", "vincia"))
     for sample in (pythia, vincia):
         for i in range(6):

@@ -39,6 +39,7 @@ ONES, PASS = np.ones(ROWS), np.ones(ROWS, bool)
 BAD = {
     "unpaired rows": (dict(sim=SIM[:5]), "rows are not paired (6 of gen, 5 of sim), expected as many of each"),
     "unpaired weight": (dict(weight=ONES[:4]), "rows are not paired (6 of gen, 4 of weight)"),
+    "scalar weight": (dict(weight=2.0), "rows are not paired (6 of gen, 1 of weight), expected as many of each"),
     "unpaired flag": (dict(pass_reco=PASS[:4]), "rows are not paired (6 of gen, 4 of pass_reco)"),
     "empty": (dict(gen=GEN[:0], sim=SIM[:0]), "bad.hdf5:gen: zero events, expected at least one"),
     "missing gen": (dict(gen=None), "bad.hdf5:gen: missing key gen, expected gen and sim (found: sim)"),
@@ -188,6 +189,19 @@ def test_the_six_observables_are_the_default_where_they_are_all_there(tmp_path):
     read = unfolding.read(raw(tmp_path / "f.hdf5", gen=table, sim=table, attrs={"columns": names}))
     assert tuple(c.name for c in read.gen_columns) == columns.OBSERVABLES
     np.testing.assert_array_equal(read.reco, table[:, :0:-1])
+
+
+def test_several_files_must_be_paired_one_by_one_and_have_the_same_units(tmp_path):
+    """A row too many in one file cannot make up for one too few in the next."""
+    one, two = raw(tmp_path / "1.hdf5", gen=GEN[:5]), raw(tmp_path / "2.hdf5", sim=SIM[:5])
+    with pytest.raises(InputError, match=r"1\.hdf5: rows are not paired \(5 of gen, 6 of sim\)"):
+        unfolding.read([one, two])
+    raw(one, attrs={"columns": NAMES, "units": ["GeV", "", "mm", ""]})
+    raw(two, attrs={"columns": NAMES[::-1], "units": ["", "mm", "", "GeV"]})
+    np.testing.assert_array_equal(unfolding.read_measured([one, two]).reco, np.concatenate([SIM, SIM[:, ::-1]]))
+    raw(two, attrs={"columns": NAMES, "units": ["MeV", "", "mm", ""]})
+    with pytest.raises(InputError, match=r"2\.hdf5:sim: pt_gev in units 'MeV', expected 'GeV' as in the first file"):
+        unfolding.read_measured(tmp_path / "?.hdf5")
 
 
 @pytest.mark.parametrize("name, unit", [("e_tev", "TeV"), ("e_mev", "MeV"), ("gev", "GeV"), ("mm_x", ""), ("", "")])

@@ -135,7 +135,9 @@ def test_bad_flat_tables_are_one_line(tmp_path, rng, suffix):
     found = "(found: tau21, mass_gev, n)"
     assert message(good, gen=["z_g"]) == f":gen_*: no column z_g, expected z_g {found}"
     without = {name: column for name, column in good.items() if not name.startswith("sim_")}
-    assert message(without) == ":sim_*: columns none, expected at least one, and none twice"
+    assert message(without).startswith(
+        ": no columns at sim, expected sim_<name> or reco_<name> (found: run, gen_tau21,"
+    )
     nan = np.where(np.arange(ROWS) == 5, np.nan, good["sim_n"])
     assert message(good | {"sim_n": nan}) == ":sim: n is nan in row 5, expected finite values in events that pass"
     assert message(good | {"weight": -good["weight"]}).startswith(":weight: sum of weights -")
@@ -218,7 +220,6 @@ def test_several_files_one_after_the_other(tmp_path, rng):
 
 
 def test_several_files_are_checked_one_by_one(tmp_path, rng):
-    """A row too many in one file cannot make up for one too few in the next; units must agree."""
     good = flat(rng)
     write_flat(tmp_path / "a.parquet", good)
     write_flat(tmp_path / "b.parquet", good | {"sim_n": np.full(ROWS, np.inf)})

@@ -130,13 +130,13 @@ def test_weights_alone_refer_to_the_events_of_a_simulation(tmp_path, name):
 
 GIVEN = unfolded()
 BAD = {
-    "no method": ({}, {"method": ...}, "metadata method is missing, expected str"),
-    "no selection": ({}, {"selection": ...}, "metadata selection is missing, expected str"),
-    "no seed": ({}, {"seed": ...}, "metadata seed is missing, expected int | None"),
-    "seed": ({}, {"seed": 0.5}, "metadata seed is 0.5, expected int | None"),
-    "method": ({}, {"method": None}, "metadata method is None, expected str"),
-    "systematics": ({}, {"systematics": "scale"}, "metadata systematics is 'scale', expected list"),
-    "no kind of replicas": ({}, {"replicas_kind": ...}, "metadata replicas_kind is missing, expected str"),
+    "no method": ({}, {"method": ...}, "metadata method is missing, expected a text"),
+    "no selection": ({}, {"selection": ...}, "metadata selection is missing, expected a text"),
+    "no seed": ({}, {"seed": ...}, "metadata seed is missing, expected an integer or None"),
+    "seed": ({}, {"seed": 0.5}, "metadata seed is 0.5, expected an integer or None"),
+    "method": ({}, {"method": None}, "metadata method is None, expected a text"),
+    "systematics": ({}, {"systematics": "scale"}, "metadata systematics is 'scale', expected a list"),
+    "no kind of replicas": ({}, {"replicas_kind": ...}, "metadata replicas_kind is missing, expected a text"),
     "no JSON": ({}, {"key": object}, "metadata cannot be written (type <class 'object'>), expected what JSON can hold"),
     "nan": ({}, {"theta": np.nan}, "metadata cannot be written ("),
     "nan gen": ({"gen": GIVEN.gen.at[3, 1].set(np.nan)}, {}, "/u.NAME:gen: n is nan in row 3, expected finite values"),
@@ -230,6 +230,10 @@ def test_files_of_others(tmp_path):
     pq.write_table(pq.read_table(unfolded_parquet(tmp_path)).replace_schema_metadata({}), tmp_path / "bare.parquet")
     with pytest.raises(InputError, match=r"bare\.parquet: schema without name"):
         unfolding.read_unfolded(tmp_path / "bare.parquet")
+    with h5py.File(tmp_path / "other.hdf5", "w") as file:
+        file["weight"], file.attrs["about"] = np.ones(3), np.bytes_("no JSON")
+    with pytest.raises(InputError, match=r"other\.hdf5: schema without name"):
+        unfolding.read_unfolded(tmp_path / "other.hdf5")
     with pytest.raises(InputError, match=r"zjets\.hdf5:weight: missing key weight"):
         unfolding.read_unfolded(samples.zjets().path)
     with pytest.raises(InputError, match=r"none\.parquet: no such file, expected a parquet file of unfolded events"):

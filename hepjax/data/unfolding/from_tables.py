@@ -62,10 +62,19 @@ def _arrays(table: Any) -> dict[str, np.ndarray]:
     return {name: table[name].to_numpy() for name in table.column_names}
 
 
+def _prefix(address: Address, level: str, table: Table) -> str:
+    """What the names of a level's columns start with in this table."""
+    for prefix in PREFIXES[level]:
+        if any(name.startswith(prefix) for name in table.names):
+            return prefix
+    expected = " or ".join(f"{prefix}<name>" for prefix in PREFIXES[level])
+    raise InputError(f"{address}: no columns at {level}, expected {expected} (found: {', '.join(table.names[:8])})")
+
+
 def _read(address: Address, asked: Asked, table: Table) -> Content:
     columns, wanted = {}, {}
     for level, names in asked.items():
-        prefix = next((p for p in PREFIXES[level] if any(n.startswith(p) for n in table.names)), PREFIXES[level][0])
+        prefix = _prefix(address, level, table)
         found = [column(name.removeprefix(prefix)) for name in table.names if name.startswith(prefix)]
         columns[level] = select(found, names, address.key(f"{prefix}*"))
         wanted[level] = [prefix + c.name for c in columns[level]]

@@ -94,7 +94,7 @@ def _files(address: Files) -> list[Address]:
 def _read_one(address: Address, asked: Asked) -> Sample:
     """The events of one file, with weights and flags whether it has them or not, all sound and paired by row."""
     content = FORMATS.get(address.path.suffix, from_hdf5.read)(address, asked)
-    lengths = {key: len(array) for key, array in {**content.values, **content.extras}.items()}
+    lengths = {key: len(np.atleast_1d(array)) for key, array in {**content.values, **content.extras}.items()}
     check_rows(lengths, address)
     sample = _complete(content, next(iter(lengths.values())), address)
     check_events(sample, address)
@@ -130,8 +130,6 @@ def _flag(extras: Mapping[str, np.ndarray], key: str, rows: int, address: Addres
 
 
 def _concatenate(samples: list[Sample]) -> Sample:
-    if len(samples) == 1:
-        return samples[0]
     levels = {
         level: Level(
             np.concatenate([sample.levels[level].values for sample in samples]),

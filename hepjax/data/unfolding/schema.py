@@ -15,11 +15,19 @@ from hepjax.types import Column, InputError, Unfolded
 
 NAME, VERSION = "hepjax.unfolded", 1
 
-REQUIRED = {"method": str, "selection": str, "seed": int | None}
-"""What the writer must be told, and its type: how the events were made, the particle-level phase space that they are
-in, and the seed (None of a method without chance)."""
+REQUIRED = {
+    "method": (str, "a text"),
+    "selection": (str, "a text"),
+    "seed": (int | None, "an integer or None"),
+}
+"""What the writer must be told, its type, and that in words: how the events were made, the particle-level phase space
+that they are in, and the seed (None of a method without chance)."""
 
-OPTIONAL = {"replicas_kind": str, "systematics": list, "software": dict}
+OPTIONAL = {
+    "replicas_kind": (str, "a text"),
+    "systematics": (list, "a list"),
+    "software": (dict, "a mapping"),
+}
 """What has a fixed meaning where it is told: what replicas vary (required where there are some), the systematic
 uncertainties that the weights contain, the versions of packages. Other keys are kept as they are."""
 
@@ -35,11 +43,11 @@ def complete(metadata: Mapping[str, Any], unfolded: Unfolded, where: str | os.Pa
     metadata = _plain(metadata, where)
     replicas = 0 if unfolded.replicas is None else len(unfolded.replicas)
     required = [*REQUIRED, "replicas_kind"] if replicas else REQUIRED
-    for key, kind in (REQUIRED | OPTIONAL).items():
+    for key, (kind, words) in (REQUIRED | OPTIONAL).items():
         if key in required and key not in metadata:
-            raise InputError(f"{where}: metadata {key} is missing, expected {_words(kind)}")
+            raise InputError(f"{where}: metadata {key} is missing, expected {words}")
         if key in metadata and not isinstance(metadata[key], kind):
-            raise InputError(f"{where}: metadata {key} is {metadata[key]!r}, expected {_words(kind)}")
+            raise InputError(f"{where}: metadata {key} is {metadata[key]!r}, expected {words}")
     derived = {
         "schema": NAME,
         "schema_version": VERSION,
@@ -85,10 +93,6 @@ def _plain(metadata: Mapping[str, Any], where: str | os.PathLike[str]) -> dict[s
         return json.loads(json.dumps(metadata, default=_number, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise InputError(f"{where}: metadata cannot be written ({error}), expected what JSON can hold") from error
-
-
-def _words(kind: Any) -> str:
-    return getattr(kind, "__name__", str(kind))
 
 
 def _number(value: Any) -> Any:

@@ -67,8 +67,8 @@ def _set_attribute(file: h5py.File, key: str, value: Any, path: Path) -> None:
 
 def _read_hdf5(path: Path) -> Stored:
     found = hdf5.read(Address(path), (WEIGHT,), (GEN, REPLICAS))
+    schema.require_known(found.attributes, path)
     metadata = {key: _value(attribute) for key, attribute in found.attributes.items()}
-    schema.require_known(metadata, path)
     return Stored(found.arrays.get(GEN), found.arrays[WEIGHT], found.arrays.get(REPLICAS), metadata)
 
 
