@@ -163,7 +163,7 @@ def load(path: str | os.PathLike[str]) -> State:
     def untrained(spec):
         if not isinstance(spec, Spec):
             raise InputError(f"{path}: holds another model, expected an unfolding by OmniFold")
-        return _untrained(spec)
+        return untrained(spec)
 
     return checkpoint.load(path, untrained)
 
@@ -174,12 +174,10 @@ def _check_options(config: Config) -> None:
             raise InputError(f"config: {name} is {getattr(config, name)}, expected at least {least}")
     if not config.hidden or min(config.hidden) < 1:
         raise InputError(f"config: hidden is {config.hidden}, expected one or several layers of at least 1 unit")
-    if config.missing not in ("mean", "push"):
-        raise InputError(f"config: missing is {config.missing!r}, expected mean or push")
     plan.check(config.training)
 
 
-def _untrained(spec: Spec) -> State:
+def untrained(spec: Spec) -> State:
     """A state of the right shapes."""
     config, n, dim = spec.config, spec.events, len(spec.gen_columns)
 

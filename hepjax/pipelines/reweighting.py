@@ -121,6 +121,12 @@ def log_ratio(dim: int, hidden: tuple[int, ...], members: int = 1) -> Callable[.
     return in_pieces
 
 
+def untrained(dim: int, hidden: tuple[int, ...], members: int = 1) -> Ratio:
+    """A ratio of the right shapes."""
+    moments = transforms.Moments(jnp.zeros(dim), jnp.ones(dim))
+    return Ratio(moments, jax.eval_shape(classifier(dim, hidden, members).init, jax.random.key(0)), {})
+
+
 def _train(
     key: PRNGKey,
     hidden: tuple[int, ...],

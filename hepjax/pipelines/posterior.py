@@ -1,0 +1,283 @@
+"""Unfolding by a posterior p(gen | reco), learned on pairs of simulated events by whatever model.
+
+`fit` trains the posterior on the simulation and corrects its prior with the data; `unfold` draws one particle-level
+event for every event of the data, `sample` several.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from hepjax import data as readers
+from hepjax import training
+from hepjax.data.unfolding import columns
+from hepjax.pipelines import acceptance, generative_unfolding, observables, options, prior, reweighting, sbunfold
+from hepjax.pipelines.acceptance import Share
+from hepjax.pipelines.generative_config import Config
+from hepjax.pipelines.omnifold_data import FEWEST, measured
+from hepjax.pipelines.place import Place
+from hepjax.pipelines.reweighting import Ratio
+from hepjax.training import plan, write_histories
+from hepjax.training.history import History
+from hepjax.types import (
+    AnyArray,
+    Bridge,
+    Column,
+    Constants,
+    Coupled,
+    Events,
+    InputError,
+    Measured,
+    Params,
+    PRNGKey,
+    State,
+    Unfolded,
+    Unfolding,
+)
+
+MODELS: dict[str, Callable[[Config, int, int], Bridge]] = {
+    "sbunfold": sbunfold.bridge,
+    "cinn": generative_unfolding.cinn,
+    "cfm": generative_unfolding.cfm,
+    "didi": generative_unfolding.didi,
+}
+EVENTS_AT_ONCE = 8192
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    """A posterior: its model and options, the columns of both levels, what they hold, and the shares to learn.
+
+    reco: begins with the columns of gen, which a bridge starts from.
+    """
+
+    method: str
+    config: Config
+    gen: tuple[Column, ...]
+    reco: tuple[Column, ...]
+    gen_kinds: observables.Kinds
+    reco_kinds: observables.Kinds
+    shares: tuple[str, ...]
+
+
+class Levels(NamedTuple):
+    """Fitted coordinates of both levels."""
+
+    gen: Constants
+    reco: Constants
+
+
+class Learned(NamedTuple):
+    """Parameters of the model, the correction of its prior, and the shares of events that pass."""
+
+    model: Params
+    prior: Ratio | None
+    shares: dict[str, Share]
+
+
+def fit(
+    key: PRNGKey,
+    simulation: Unfolding,
+    data: Measured,
+    method: str,
+    config: Config = Config(),  # noqa: B008 - frozen
+    *,
+    background: Measured | None = None,
+    folder: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+) -> State:
+    """Learn the posterior, the shares of events that pass where some do not, and the correction of the prior.
+
+    method: sbunfold, cinn, cfm or didi. Other arguments as in `unfolding.fit`. Returns a `State` for `unfold`.
+
+    Raises InputError for options out of range, events that cannot be unfolded, negative weights, or missing columns.
+    """
+    _check_options(config)
+    readers.unfolding.check(simulation, negative_weights=False)
+    spec = _spec(simulation, method, config, background)
+    data = measured(data, spec.reco, "data")
+    background = None if background is None else measured(background, spec.reco, "background")
+    simulation = _ordered(spec, simulation)
+    place = Place(None if folder is None else Path(folder), resume)
+    key_model, key_shares, key_prior = jax.random.split(key, 3)
+
+    state, history = _fit_model(key_model, spec, simulation, place)
+    shares = acceptance.fit(key_shares, config, spec.shares, simulation, data, background, place)
+    histories = {spec.method: history} | {name: share.ratio.history for name, share in shares.items()}
+    shares = {name: share._replace(ratio=share.ratio._replace(history={})) for name, share in shares.items()}
+    state = state._replace(params=state.params._replace(shares=shares))
+    corrected, of_prior = _correct_prior(key_prior, state, simulation, data, place)
+    if place.folder is not None:
+        write_histories(place.folder / "history.csv", histories | of_prior)
+    return state._replace(params=state.params._replace(prior=corrected))
+
+
+def unfold(key: PRNGKey, state: State, data: Measured) -> Unfolded:
+    """One particle-level event for each event of the data, drawn from the posterior with the corrected prior.
+
+    Weights are those of the data, times the share that is signal, over the share of such events that is measured.
+    Raises InputError for events that cannot be unfolded, negative weights, or missing columns.
+    """
+    data = measured(data, state.spec.reco, "data")
+    z = _unfolded(key, state, jnp.asarray(data.reco, float))
+    gen = _decoded(state, z)
+    shares, config = state.params.shares, state.spec.config
+    weight = acceptance.signal(shares, config, data) / acceptance.efficiency(shares, config, gen)
+    return Unfolded(gen, weight, state.spec.gen)
+
+
+def sample(
+    key: PRNGKey, state: State, reco: Float[AnyArray, "n e"], draws: int, *, corrected: bool = False
+) -> Float[Array, "k n d"]:
+    """Posterior draws of particle-level events, compiled.
+
+    reco: in the order of `state.spec.reco`. corrected: draw with the corrected prior, and not with the simulation's.
+    Raises InputError for events of another number of columns.
+    """
+    if np.ndim(reco) != 2 or np.shape(reco)[1] != len(state.spec.reco):
+        raise InputError(f"events of shape {np.shape(reco)}, the posterior expects (n, {len(state.spec.reco)})")
+    reco = jnp.asarray(reco, float)
+    if corrected:
+        z = jnp.stack([_unfolded(k, state, reco) for k in jax.random.split(key, draws)])
+    else:
+        z = jnp.moveaxis(_draws(key, state, reco, draws), 1, 0)
+    return _decoded(state, z)
+
+
+def untrained(spec: Spec) -> State:
+    """A state of the right shapes."""
+    levels = Levels(
+        observables.untrained(spec.config.coordinates, spec.gen_kinds),
+        observables.untrained(spec.config.coordinates, spec.reco_kinds),
+    )
+    prior_ratio = reweighting.untrained(len(spec.gen), spec.config.hidden) if spec.config.iterations else None
+    shares = acceptance.untrained(spec.config, spec.shares, len(spec.gen), len(spec.reco))
+    parameters = jax.eval_shape(model(spec).init, jax.random.key(0))
+    return State(spec, levels, Learned(parameters, prior_ratio, shares))
+
+
+def model(spec: Spec) -> Bridge:
+    """The model of a posterior, between the coordinates of both levels."""
+    return MODELS[spec.method](spec.config, len(spec.gen), len(spec.reco) - len(spec.gen))
+
+
+def coordinates(spec: Spec) -> Levels:
+    """The coordinates of both levels."""
+    name = spec.config.coordinates
+    return Levels(observables.coordinates(name, spec.gen_kinds), observables.coordinates(name, spec.reco_kinds))
+
+
+def _spec(simulation: Unfolding, method: str, config: Config, background: Measured | None) -> Spec:
+    """What to learn; columns of reco that gen has come first, in its order."""
+    both = np.asarray(simulation.pass_gen) & np.asarray(simulation.pass_reco)
+    if both.sum() < FEWEST:
+        raise InputError(f"simulation: {both.sum()} events pass both levels, a fit needs at least {FEWEST}")
+    names = [column.name for column in simulation.gen_columns]
+    shared = columns.select(simulation.reco_columns, names, "simulation at detector level")
+    further = tuple(column for column in simulation.reco_columns if column.name not in names)
+    reco = shared + further
+    order = [simulation.reco_columns.index(column) for column in reco]
+    return Spec(
+        method,
+        config,
+        simulation.gen_columns,
+        reco,
+        observables.kinds(np.asarray(simulation.gen)[both]),
+        observables.kinds(np.asarray(simulation.reco)[both][:, order]),
+        acceptance.needed(simulation, background),
+    )
+
+
+def _ordered(spec: Spec, simulation: Unfolding) -> Unfolding:
+    """The simulation with reco's columns in the order of the spec."""
+    order = [simulation.reco_columns.index(column) for column in spec.reco]
+    return dataclasses.replace(simulation, reco=np.asarray(simulation.reco)[:, order], reco_columns=spec.reco)
+
+
+def _fit_model(key: PRNGKey, spec: Spec, simulation: Unfolding, place: Place) -> tuple[State, History]:
+    """Coordinates and model, trained on the events that pass both levels."""
+    key_gen, key_reco, key_fit = jax.random.split(key, 3)
+    pairs = simulation[np.flatnonzero(np.asarray(simulation.pass_gen) & np.asarray(simulation.pass_reco))]
+    gen, reco = coordinates(spec)
+    levels = Levels(gen.fit(key_gen, pairs.gen, pairs.weight), reco.fit(key_reco, pairs.reco, pairs.weight))
+    z_gen = gen.encode(key_gen, levels.gen, jnp.asarray(pairs.gen, float))
+    source, cond = _split(spec, reco.encode(key_reco, levels.reco, jnp.asarray(pairs.reco, float)))
+    table = Coupled(source, z_gen, cond, jnp.asarray(pairs.weight, float))
+    fitted = training.fit(key_fit, model(spec), table, spec.config.training, **place.at(spec.method))
+    return State(spec, levels, Learned(fitted.params, None, {})), fitted.history
+
+
+def _correct_prior(
+    key: PRNGKey, state: State, simulation: Unfolding, data: Measured, place: Place
+) -> tuple[Ratio | None, dict[str, History]]:
+    """The ratio of the data's prior to the simulation's."""
+    config = state.spec.config
+    if not config.iterations:
+        return None, {}
+    key_simulation, key_data, key_fit = jax.random.split(key, 3)
+    pairs = simulation[np.flatnonzero(np.asarray(simulation.pass_gen) & np.asarray(simulation.pass_reco))]
+    once = _draws(key_simulation, state, jnp.asarray(pairs.reco, float), 1)[:, 0]
+    draws = _draws(key_data, state, jnp.asarray(data.reco, float), config.draws)
+    weight = acceptance.signal(state.params.shares, config, data)
+    return prior.correct(key_fit, config, Events(once, weight=jnp.asarray(pairs.weight)), draws, weight, place)
+
+
+def _unfolded(key: PRNGKey, state: State, reco: Float[Array, "n e"]) -> Float[Array, "n d"]:
+    """One draw of the posterior with the corrected prior, in coordinates."""
+    key_draws, key_choose = jax.random.split(key)
+    config, ratio = state.spec.config, state.params.prior
+    draws = _draws(key_draws, state, reco, config.draws if ratio is not None else 1)
+    return prior.choose(key_choose, config.hidden, ratio, draws)
+
+
+def _draws(key: PRNGKey, state: State, reco: Float[Array, "n e"], number: int) -> Float[Array, "n k d"]:
+    """Draws of the posterior with the simulation's prior, in coordinates."""
+    encoded = coordinates(state.spec).reco.encode(key, state.constants.reco, reco)
+    source, cond = _split(state.spec, encoded)
+    run = sampler(model(state.spec))
+    keys = jax.random.split(key, number)
+    return jnp.stack([run(k, state.params.model, source, cond) for k in keys], axis=1)
+
+
+@functools.cache
+def sampler(bridge: Bridge) -> Callable[..., Array]:
+    """Jitted (key, params, x (n, d), cond (n, c) or None) -> (n, d): the transport of a long table in pieces."""
+
+    @jax.jit
+    def run(key, params, x, cond):
+        def one(event):
+            x, cond, row = event
+            return bridge.transport(key, params, x, cond, row)
+
+        return jax.lax.map(one, (x, cond, jnp.arange(len(x))), batch_size=EVENTS_AT_ONCE)
+
+    return run
+
+
+def _split(spec: Spec, reco: Float[Array, "n e"]) -> tuple[Array, Array | None]:
+    """What a bridge starts from, and the further conditions if any."""
+    dim = len(spec.gen)
+    return reco[:, :dim], reco[:, dim:] if reco.shape[1] > dim else None
+
+
+def _decoded(state: State, z: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:
+    return coordinates(state.spec).gen.decode(state.constants.gen, z)
+
+
+def _check_options(config: Config) -> None:
+    options.at_least(config, width=1, blocks=1, depth=1, bins=2, steps=1, iterations=0, draws=1, sigma=0)
+    options.layers(config, "hidden")
+    if not config.beta_max > 0:
+        raise InputError(f"config: beta_max is {config.beta_max}, expected above zero")
+    for recipe in (config.training, config.prior_training):
+        plan.check(recipe)

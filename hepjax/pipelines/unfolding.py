@@ -1,0 +1,72 @@
+"""Unfolding by any method: what the data would be at particle level.
+
+    state = fit(key, simulation, data, Config(method="sbunfold"))
+    unfolded = unfold(key, state, data)
+
+OmniFold gives the simulation's events with weights; all other methods draw a particle-level event for each event of
+the data. Profile OmniFold, which fits parameters of the response too, is a pipeline of its own.
+"""
+
+from __future__ import annotations
+
+import os
+
+from hepjax.pipelines import omnifold, posterior
+from hepjax.pipelines.unfolding_config import METHODS, Config
+from hepjax.training import checkpoint
+from hepjax.types import InputError, Measured, PRNGKey, State, Unfolded, Unfolding
+
+__all__ = ["METHODS", "Config", "fit", "load", "save", "unfold"]
+
+
+def fit(
+    key: PRNGKey,
+    simulation: Unfolding,
+    data: Measured,
+    config: Config = Config(),  # noqa: B008 - frozen
+    *,
+    background: Measured | None = None,
+    folder: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+) -> State:
+    """Learn to unfold the data with the simulation, by the method of `config`.
+
+    simulation: negative weights are for omnifold alone. data: columns are matched to the simulation's by name.
+    background: to be subtracted from the data, at the yield its weights add up to. folder: where checkpoints and
+    `history.csv` go; with resume, a fit that was killed continues there and ends with the same parameters.
+
+    Raises InputError for options out of range, events that cannot be unfolded, missing columns, or an unknown method.
+    """
+    if config.method not in METHODS:
+        raise InputError(f"config: method is {config.method!r}, expected one of {', '.join(METHODS)}")
+    place = {"background": background, "folder": folder, "resume": resume}
+    if config.method == "omnifold":
+        return omnifold.fit(key, simulation, data, config.omnifold, **place)
+    return posterior.fit(key, simulation, data, config.method, config.generative, **place)
+
+
+def unfold(key: PRNGKey, state: State, data: Measured) -> Unfolded:
+    """The data at particle level: weighted events, whose weights add up to the expected number of events there.
+
+    Raises InputError for events that cannot be unfolded, and for missing columns; with omnifold, whose weights belong
+    to one data set, for other data than those of the fit.
+    """
+    return (omnifold if isinstance(state.spec, omnifold.Spec) else posterior).unfold(key, state, data)
+
+
+def save(path: str | os.PathLike[str], state: State) -> None:
+    """Write a fitted state as a folder, whole or not at all. Raises InputError where it cannot be written."""
+    checkpoint.save(path, state)
+
+
+def load(path: str | os.PathLike[str]) -> State:
+    """Read a fitted state. Raises InputError where there is none, or a damaged one, or that of another model."""
+
+    def untrained(spec):
+        if isinstance(spec, omnifold.Spec):
+            return omnifold.untrained(spec)
+        if isinstance(spec, posterior.Spec):
+            return posterior.untrained(spec)
+        raise InputError(f"{path}: holds another model, expected one of unfolding")
+
+    return checkpoint.load(path, untrained)
