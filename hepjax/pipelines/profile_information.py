@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Float
 
 from hepjax import transforms
+from hepjax.types import AnyArray
 
 CUTOFF = 1e-6
 """Changes of the spectrum of which the response leaves less than this, in variance, do not count as seen."""
@@ -92,7 +93,7 @@ def information(events: Matched, control: float) -> Information:
     )
 
 
-def _quadratic(z: np.ndarray) -> Float[np.ndarray, "n p"]:
+def _quadratic(z: AnyArray) -> Float[np.ndarray, "n p"]:
     """1, z_i and z_i z_j."""
     z = np.asarray(z, np.float64)
     i, j = np.triu_indices(z.shape[1])

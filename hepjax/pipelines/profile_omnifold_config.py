@@ -8,13 +8,13 @@ import math
 from hepjax.training.config import Config as Training
 
 CLASSIFIER = Training(
-    epochs=10,
+    epochs=4,
     batch_size=2048,
     learning_rate=5e-3,
     weight_decay=1e-2,
     ema=0.95,
     validation=0.0,
-    epochs_per_call=10,
+    epochs_per_call=4,
 )
 RESPONSE = Training(epochs=30, batch_size=2048, learning_rate=3e-3, weight_decay=1e-2, ema=0.99, epochs_per_call=10)
 
@@ -55,3 +55,15 @@ class Config:
     """Replicas of the whole fit, each with data, background and simulation weighted by Poisson(1) draws."""
     training: Training = CLASSIFIER
     """Training of each classifier, which starts where that of the iteration before ended."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Learned:
+    """A response that is learned from simulations with several values of the nuisance parameters."""
+
+    hidden: tuple[int, ...] = (64, 64)
+    """Hidden layers of both classifiers."""
+    members: int = 1
+    """Classifiers in the ensemble of each ratio, whose logits are averaged."""
+    training: Training = RESPONSE
+    """Training of each classifier."""

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from hepjax import inference
 from hepjax.inference import Maximum
@@ -32,7 +32,7 @@ from hepjax.pipelines import omnifold_diagnostics as diagnostics
 from hepjax.pipelines import profile_information as information
 from hepjax.pipelines import reweighting
 from hepjax.pipelines.omnifold_data import Problem
-from hepjax.pipelines.profile_information import Information
+from hepjax.pipelines.profile_information import Information, Matched
 from hepjax.pipelines.profile_omnifold_config import Config, Nuisance
 from hepjax.pipelines.reweighting import ROWS_AT_ONCE, Ratio
 from hepjax.training.history import History
@@ -79,6 +79,17 @@ class Run(NamedTuple):
     resume: bool
     name: str
 
+    @property
+    def rows(self) -> Int[np.ndarray, " m"]:
+        """Rows of the simulated events that pass at both levels."""
+        return np.flatnonzero(self.problem.pass_gen & self.problem.pass_reco)
+
+    @property
+    def matched(self) -> tuple[Float[Array, "m d"], Float[Array, "m e"], Float[Array, " m"]]:
+        """gen, reco and the generator's weight of these events."""
+        problem = self.problem
+        return problem.gen[self.rows], problem.reco[self.rows], problem.weight[self.rows]
+
     def train(self, learn: Callable[..., Ratio], title: str, start: Ratio | None, *samples: Any) -> Ratio:
         """Train one classifier, in a folder of its own."""
         config = self.config
@@ -101,63 +112,71 @@ class Run(NamedTuple):
 
 
 class _State(NamedTuple):
-    """Between two iterations. push: (n,) factors nu of all simulated events; control: of the next M-step."""
+    """Between two iterations. push: (n,) factors nu of the events. control: of the next M-step. ratios: by step."""
 
     theta: Float[Array, " k"]
     push: Float[Array, " n"]
     control: float
-    reco: Ratio | None
-    gen: Ratio | None
+    ratios: dict[str, Ratio]
 
 
 def iterate(run: Run) -> Result:
     """Run all iterations, from the generator's spectrum and the nominal response."""
     nominal = jnp.array([nuisance.nominal for nuisance in run.config.nuisances], float)
-    state = _State(nominal, jnp.ones(len(run.problem.weight)), 0.0, None, None)
-    steps, histories, told = [], {}, None
+    state = _State(nominal, jnp.ones(len(run.problem.weight)), 0.0, {})
+    steps, histories = [], {}
     for iteration in range(1, run.config.iterations + 1):
         title = f"{run.name}iteration_{iteration}_"
         state, step, told = _iteration(run, state, title)
-        steps.append(step)
-        histories |= {title + RECO: state.reco.history, title + GEN: state.gen.history}
+        steps.append((step, told))
+        histories |= {title + name: ratio.history for name, ratio in state.ratios.items()}
         log.info("%siteration %d: theta %s", run.name, iteration, np.round(state.theta, 4))
-    return Result(state.push, told, jax.tree.map(lambda *values: np.stack(values), *steps), histories)
+    stacked = jax.tree.map(lambda *values: np.stack(values), *(step for step, _ in steps))
+    return Result(state.push, steps[-1][1], stacked, histories)
 
 
 def _iteration(run: Run, state: _State, title: str) -> tuple[_State, Step, Information]:
-    problem = run.problem
-    matched, inside = np.flatnonzero(problem.pass_gen & problem.pass_reco), np.flatnonzero(problem.pass_gen)
-    gen, reco, weight = problem.gen[matched], problem.reco[matched], problem.weight[matched]
-    data, total = Events(problem.data.reco, weight=problem.data.weight), problem.data.weight.sum()
-    response = log_response(run.response)
-
-    spectrum = weight * state.push[matched]
-    simulated = spectrum * jnp.exp(response(gen, reco, state.theta)[0])
-    ratio = run.train(reweighting.fit, title + RECO, state.reco, Events(reco, weight=simulated), data)
-    values = run.log_ratio(ratio, reco)
-    pull = simulated * jnp.exp(values)
-    pull = pull * (total / pull.sum())
-    seen = diagnostics.step(ratio.history, values, pull / weight, pull)
-
-    mean = run.train(reweighting.fit_mean, title + GEN, state.gen, Events(gen, weight=weight), pull / weight)
-    values = run.log_ratio(mean, problem.gen[inside])
-    push = state.push.at[inside].set(jnp.exp(values))
-    push = push * (total / (weight * push[matched]).sum())
-    unfolded = diagnostics.step(mean.history, values, push[inside], (problem.weight * push)[inside])
-
-    search = maximiser(run.response, run.penalty, run.config)
-    found = search(state.theta, gen, reco, spectrum, pull, total, state.control)
-    factor, score = response(gen, reco, found.theta)
-    told = information.information(
-        information.Matched(
-            *(np.asarray(a) for a in (gen, reco, weight * push[matched], jnp.exp(factor), pull, score)),
-            data=np.asarray(data.x),
-            yields=np.asarray(data.weight),
-        ),
-        state.control,
-    )
+    pull, reco, seen = _detector_level(run, state, title + RECO)
+    push, gen, unfolded = _particle_level(run, state, pull, title + GEN)
+    found, told = _nuisances(run, state, pull, push)
     step = Step(found.theta, found.at_bound, found.converged, np.asarray(state.control), seen, unfolded)
-    return _State(found.theta, push, told.missing, ratio, mean), step, told
+    return _State(found.theta, push, told.missing, {RECO: reco, GEN: gen}), step, told
+
+
+def _detector_level(run: Run, state: _State, title: str) -> tuple[Array, Ratio, diagnostics.Step]:
+    """nu w r of the matched events, with the yield of the data."""
+    gen, reco, weight = run.matched
+    data = run.problem.data
+    before = state.push[run.rows] * jnp.exp(log_response(run.response)(gen, reco, state.theta)[0])
+    samples = Events(reco, weight=weight * before), Events(jnp.asarray(data.reco), weight=jnp.asarray(data.weight))
+    ratio = run.train(reweighting.fit, title, state.ratios.get(RECO), *samples)
+    values = run.log_ratio(ratio, reco)
+    pull = before * jnp.exp(values)
+    pull = pull * (data.weight.sum() / (weight * pull).sum())
+    return pull, ratio, diagnostics.step(ratio.history, values, pull, weight * pull)
+
+
+def _particle_level(run: Run, state: _State, pull: Array, title: str) -> tuple[Array, Ratio, diagnostics.Step]:
+    """nu of all events within the phase space, with which the matched ones have the yield of the data."""
+    problem, inside = run.problem, np.flatnonzero(run.problem.pass_gen)
+    gen, _, weight = run.matched
+    ratio = run.train(reweighting.fit_mean, title, state.ratios.get(GEN), Events(gen, weight=weight), pull)
+    values = run.log_ratio(ratio, problem.gen[inside])
+    push = state.push.at[inside].set(jnp.exp(values))
+    push = push * (problem.data.weight.sum() / (weight * push[run.rows]).sum())
+    return push, ratio, diagnostics.step(ratio.history, values, push[inside], (problem.weight * push)[inside])
+
+
+def _nuisances(run: Run, state: _State, pull: Array, push: Array) -> tuple[Maximum, Information]:
+    """The M-step, and what the data tell of the parameters after it."""
+    gen, reco, weight = run.matched
+    data = run.problem.data
+    search = maximiser(run.response, run.penalty, run.config)
+    spectrum, pull = weight * state.push[run.rows], weight * pull
+    found = search(state.theta, gen, reco, spectrum, pull, data.weight.sum(), state.control)
+    log_weight, score = log_response(run.response)(gen, reco, found.theta)
+    arrays = gen, reco, weight * push[run.rows], jnp.exp(log_weight), pull, score, data.reco, data.weight
+    return found, information.information(Matched(*map(np.asarray, arrays)), state.control)
 
 
 @functools.lru_cache(maxsize=16)
@@ -170,7 +189,7 @@ def log_response(response: Response) -> Callable[..., tuple[Array, Array]]:
 
     @jax.jit
     def all_events(gen, reco, theta):
-        return jax.lax.map(lambda event: one(*event, theta), (gen, reco), batch_size=ROWS_AT_ONCE)
+        return jax.lax.map(lambda event: one(event[0], event[1], theta), (gen, reco), batch_size=ROWS_AT_ONCE)
 
     return all_events
 
@@ -185,12 +204,9 @@ def maximiser(response: Response, penalty: Penalty, config: Config) -> Callable[
 
     @jax.jit
     def search(theta, gen, reco, spectrum, pull, total, control):
-        @jax.checkpoint
-        def one(event, theta):
-            return response(*event, theta)
-
         def log_likelihood(theta):
-            values = jax.lax.map(lambda event: one(event, theta), (gen, reco), batch_size=ROWS_AT_ONCE)
+            one = jax.checkpoint(lambda event: response(event[0], event[1], theta))
+            values = jax.lax.map(one, (gen, reco), batch_size=ROWS_AT_ONCE)
             normalisation = jax.scipy.special.logsumexp(values, b=spectrum / spectrum.sum())
             mean = jnp.sum(pull * values) / pull.sum()
             return total * (mean - control * normalisation) - penalty(theta)
