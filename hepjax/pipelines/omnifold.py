@@ -160,12 +160,12 @@ def save(path: str | os.PathLike[str], state: State) -> None:
 def load(path: str | os.PathLike[str]) -> State:
     """Read a fitted state. Raises InputError where there is none, or a damaged one, or that of another model."""
 
-    def untrained(spec):
+    def build(spec):
         if not isinstance(spec, Spec):
             raise InputError(f"{path}: holds another model, expected an unfolding by OmniFold")
         return untrained(spec)
 
-    return checkpoint.load(path, untrained)
+    return checkpoint.load(path, build)
 
 
 def _check_options(config: Config) -> None:
@@ -184,18 +184,18 @@ def untrained(spec: Spec) -> State:
     def floats(*shape: int) -> Any:
         return jax.ShapeDtypeStruct(shape, jnp.result_type(float))
 
+    ratio = reweighting.untrained(dim, config.hidden, config.members)
     per_step = [floats(config.iterations)] * len(Step._fields)
     summary = Step(*per_step)._replace(quantiles=floats(config.iterations, len(QUANTILES)))
     constants = Constants(
         gen=floats(n, dim),
         weight=floats(config.iterations, n),
         replicas=floats(config.bootstraps, n),
-        moments=transforms.Moments(floats(dim), floats(dim)),
+        moments=ratio.constants,
         scale=floats(),
         digest=np.empty(32, np.uint8),
         diagnostics=Diagnostics(
             dict.fromkeys(spec.steps, summary), floats(config.iterations + 1, len(spec.reco_columns))
         ),
     )
-    model = reweighting.classifier(dim, config.hidden, config.members)
-    return State(spec, constants, jax.eval_shape(model.init, jax.random.key(0)))
+    return State(spec, constants, ratio.params)

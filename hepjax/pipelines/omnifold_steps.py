@@ -115,7 +115,7 @@ def _iteration(
     measured, inside = np.flatnonzero(problem.pass_reco), np.flatnonzero(problem.pass_gen)
     matched = np.flatnonzero(problem.pass_reco & problem.pass_gen)
     fakes = np.flatnonzero(problem.pass_reco & ~problem.pass_gen)
-    learned = matched if run.config.missing == "mean" else inside
+    learned = {"mean": matched, "push": inside}[run.config.missing]
     weight, ratios, summaries = problem.weight, {}, {}
 
     def learn(step, fit, *samples):

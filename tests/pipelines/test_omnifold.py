@@ -1,0 +1,287 @@
+"""OmniFold on normal distributions, of which every iteration is known exactly; its files and its errors."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from toys import same_numbers
+
+from hepjax.pipelines import omnifold, reweighting
+from hepjax.training import Config as Training
+from hepjax.training import checkpoint, epoch, plan
+from hepjax.types import Column, InputError, Measured, Unfolding
+
+pytestmark = pytest.mark.usefixtures("fast_compilation")
+
+KEY = jax.random.key(0)
+COLUMN = (Column("x", "GeV"),)
+SHORT = Training(epochs=10, batch_size=500, learning_rate=1e-2, ema=0.9, validation=0.0, epochs_per_call=10)
+SMALL = omnifold.Config(iterations=3, hidden=(16,), training=SHORT)
+QUICK = dataclasses.replace(SMALL, iterations=2, hidden=(8,), training=dataclasses.replace(SHORT, epochs=2))
+N = 8000
+PRIOR, TRUTH, SMEAR = (0.2, 0.8), (0.0, 1.0), 0.5
+
+
+def column(x):
+    return np.asarray(x, np.float32)[:, None]
+
+
+def measured(x, weight=None):
+    return Measured(column(x), np.ones(len(x), np.float32) if weight is None else weight, COLUMN)
+
+
+def simulated(seed, n=N, law=PRIOR, weight=None, efficiency=1.0, inside=1.0):
+    """Pairs of a normal truth and its smeared measurement, of which some fail at random; failures hold NaN."""
+    rng = np.random.default_rng(seed)
+    gen = rng.normal(*law, n)
+    reco = gen + rng.normal(0, SMEAR, n)
+    pass_reco, pass_gen = rng.random(n) < efficiency, rng.random(n) < inside
+    weight = np.ones(n, np.float32) if weight is None else weight
+    gen, reco = np.where(pass_gen, gen, np.nan), np.where(pass_reco, reco, np.nan)
+    return Unfolding(column(gen), column(reco), weight, pass_gen, pass_reco, COLUMN, COLUMN)
+
+
+def observed(seed, n=N, **kwargs):
+    """The data of `TRUTH`."""
+    events = simulated(seed, n, TRUTH, **kwargs)
+    return measured(events.reco[events.pass_reco, 0])
+
+
+def moments(x, weight):
+    mean = np.average(x, weights=weight)
+    return mean, np.sqrt(np.average((x - mean) ** 2, weights=weight))
+
+
+def exact_moments(iterations):
+    """Mean and width after each iteration with exact ratios: that of the posteriors, averaged over the data."""
+    (mean, width), (data, variance) = PRIOR, (TRUTH[0], TRUTH[1] ** 2 + SMEAR**2)
+    for _ in range(iterations):
+        gain = width**2 / (width**2 + SMEAR**2)
+        mean, width = mean + gain * (data - mean), np.sqrt(gain**2 * variance + (1 - gain) * width**2)
+        yield mean, width
+
+
+# Of a mean, twice: the spread 1.1 of the data, and that of the simulation's weights, with effective numbers N each
+# (0.8 N); four errors, and as much again for what a small net leaves. A width has 1 / sqrt 2 of the error.
+ERROR = np.sqrt(1.25 / N + 1.25 / N)
+TOLERANCE = 4 * ERROR
+
+
+@pytest.fixture(scope="module")
+def state():
+    return omnifold.fit(KEY, simulated(0), observed(1), SMALL)
+
+
+def test_every_iteration_is_that_of_exact_ratios(state):
+    gen = np.asarray(state.constants.gen[:, 0], np.float64)
+    for weight, (mean, width) in zip(state.constants.weight, exact_moments(SMALL.iterations), strict=True):
+        np.testing.assert_allclose(moments(gen, weight), (mean, width), atol=TOLERANCE)
+
+
+def test_the_weights_are_the_exact_likelihood_ratio(state):
+    """Against that of the exact last iteration, in the bulk of the truth: the error of ln r is some percent."""
+    (m, s), (mean, width) = PRIOR, list(exact_moments(SMALL.iterations))[-1]
+    x = np.linspace(-1.2, 1.6, 15)
+    exact = np.exp(0.5 * ((x - m) / s) ** 2 - 0.5 * ((x - mean) / width) ** 2) * s / width
+    np.testing.assert_allclose(omnifold.push(state, column(x)), exact, rtol=0.15)
+
+
+def test_unfolded_events_and_their_yield(state):
+    unfolded = omnifold.unfold(KEY, state, observed(1))
+    assert unfolded.columns == COLUMN and unfolded.replicas is None
+    np.testing.assert_array_equal(unfolded.gen, simulated(0).gen)
+    np.testing.assert_array_equal(unfolded.weight, state.constants.weight[-1])
+    np.testing.assert_allclose(unfolded.weight.sum(), N, rtol=1e-5)
+    np.testing.assert_allclose(omnifold.push(state, unfolded.gen), unfolded.weight, rtol=1e-4)
+
+
+def test_the_record_shows_weights_and_closure(state):
+    record = omnifold.diagnostics(state)
+    weight = np.asarray(state.constants.weight, np.float64)
+    gen = record.steps["gen"]
+    np.testing.assert_allclose(gen.effective, weight.sum(1) ** 2 / np.square(weight).sum(1), rtol=1e-4)
+    np.testing.assert_allclose(gen.largest, weight.max(1), rtol=1e-2)
+    np.testing.assert_allclose(gen.quantiles[:, 2], np.median(weight, 1), rtol=1e-2)
+    assert (record.steps["reco"].epochs == SHORT.epochs).all() and not gen.clipped.any()
+    # 18 degrees of freedom: chi2 / ndf has the width 1 / 3; the prior is many widths off.
+    assert record.chi2.shape == (4, 1) and record.chi2[0] > 5 and record.chi2[-1] < 2
+    assert len(omnifold.table(record).splitlines()) == 2 + 2 * SMALL.iterations
+
+
+def test_a_simulation_that_is_right_keeps_its_weights():
+    """Closure: unfolding the simulation itself. Fluctuations are shared, so that weights differ by training alone."""
+    simulation = simulated(0)
+    state = omnifold.fit(KEY, simulation, measured(simulation.reco[:, 0]), SMALL)
+    assert np.std(state.constants.weight) < 0.1
+    assert (omnifold.diagnostics(state).chi2 < 0.3).all()
+
+
+@pytest.mark.parametrize("missing", ["mean", "push"])
+def test_efficiency_acceptance_and_background(missing):
+    """A tenth each of events that are not measured, of fakes and of background, all with shapes of their own."""
+    data, background = observed(1, efficiency=0.9, inside=0.9), np.random.default_rng(2).normal(0, 1.2, N // 5)
+    mixed = measured(np.append(data.reco[:, 0], np.random.default_rng(3).normal(0, 1.2, N // 10)))
+    subtracted = measured(background, np.full(len(background), 0.5, np.float32))
+    simulation, config = simulated(0, efficiency=0.9, inside=0.9), dataclasses.replace(SMALL, missing=missing)
+    state = omnifold.fit(KEY, simulation, mixed, config, background=subtracted)
+    unfolded = omnifold.unfold(KEY, state, mixed)
+    assert len(unfolded) == simulation.pass_gen.sum()
+    *_, (mean, width) = exact_moments(SMALL.iterations)
+    # A share 0.1 of a weight stays behind without the mean: the prior's part is at most that much larger.
+    slower = 0.05 if missing == "push" else 0.0
+    np.testing.assert_allclose(moments(unfolded.gen[:, 0], unfolded.weight), (mean, width), atol=TOLERANCE + slower)
+    # All of the truth are 8,000 events, a tenth outside; five errors of a Poisson number.
+    np.testing.assert_allclose(unfolded.weight.sum(), 0.9 * N, atol=5 * np.sqrt(N))
+    assert set(omnifold.diagnostics(state).steps) == {"reco", "gen", "fakes"}
+
+
+def test_negative_generator_weights():
+    """A tenth of the weights are -1 and do not depend on the event: as 64 percent of the events, of the same law."""
+    weight = np.where(np.random.default_rng(4).random(N) < 0.1, -1, 1).astype(np.float32)
+    state = omnifold.fit(KEY, simulated(0, weight=weight), observed(1), SMALL)
+    unfolded = omnifold.unfold(KEY, state, observed(1))
+    assert (np.sign(unfolded.weight) == weight).all()
+    np.testing.assert_allclose(unfolded.weight.sum(), N, rtol=1e-4)
+    *_, (mean, width) = exact_moments(SMALL.iterations)
+    np.testing.assert_allclose(moments(unfolded.gen[:, 0], unfolded.weight), (mean, width), atol=1.25 * TOLERANCE)
+
+
+def test_only_ratios_of_generator_weights_count():
+    heavy = simulated(0, weight=np.full(N, 1e-3, np.float32))
+    light = simulated(0)
+    a, b = (omnifold.fit(KEY, simulation, observed(1), QUICK) for simulation in (heavy, light))
+    np.testing.assert_allclose(a.constants.weight, b.constants.weight, rtol=1e-3)
+
+
+def test_bootstraps_spread_as_the_data_do():
+    """The unfolded mean follows that of 1,000 data events, whose error is 1.12 / sqrt(1000) = 0.035.
+
+    The spread of 8 replicas is known to 27 percent, and training adds some; the nominal one is no replica.
+    """
+    data = observed(1, 1000)
+    config = dataclasses.replace(SMALL, bootstraps=8)
+    unfolded = omnifold.unfold(KEY, omnifold.fit(KEY, simulated(0, 2000), data, config), data)
+    assert unfolded.replicas.shape == (8, 2000)
+    means = [np.average(unfolded.gen[:, 0], weights=weight) for weight in unfolded.replicas]
+    assert 0.4 < np.std(means, ddof=1) / np.sqrt(1.25 / 1000) < 2
+    yields = np.sum(unfolded.replicas, axis=1)
+    assert 0.4 < np.std(yields, ddof=1) / np.sqrt(1000) < 2
+    alone = omnifold.fit(KEY, simulated(0, 2000), data, dataclasses.replace(config, bootstraps=0))
+    np.testing.assert_array_equal(unfolded.weight, alone.constants.weight[-1])
+
+
+def test_bootstraps_of_the_simulation_draw_its_events():
+    config = dataclasses.replace(QUICK, bootstraps=1, bootstrap_simulation=True)
+    replica = omnifold.fit(KEY, simulated(0), observed(1), config).constants.replicas[0]
+    # exp(-1) of the events are not drawn; five binomial errors.
+    np.testing.assert_allclose(np.mean(replica == 0), np.exp(-1), atol=5 * 0.48 / np.sqrt(N))
+
+
+def test_further_iterations_compile_nothing():
+    model = reweighting.classifier(1, QUICK.hidden, QUICK.members)
+    omnifold.fit(KEY, simulated(0), observed(1), dataclasses.replace(QUICK, iterations=1))
+    recipe = epoch.Recipe(SHORT.batch_size, SHORT.weight_decay, SHORT.clip_norm, plan.device_mesh(1))
+    compiled = epoch.compiled(model.loss, recipe)._cache_size()
+    assert compiled
+    omnifold.fit(KEY, simulated(0), observed(1), dataclasses.replace(QUICK, iterations=3))
+    assert epoch.compiled(model.loss, recipe)._cache_size() == compiled
+
+
+class Killed(BaseException):
+    """Passes through every handler of exceptions, as the end of a process does."""
+
+
+def test_a_killed_fit_resumes_to_identical_weights(tmp_path, monkeypatch):
+    """Killed after three of six trainings: two iterations of one unfolding, and its replica's first step."""
+    config = dataclasses.replace(QUICK, iterations=1, bootstraps=2)
+    left, save = [3], checkpoint.Store.save
+
+    def last(store, *args):
+        save(store, *args)
+        left[0] -= 1
+        if not left[0]:
+            raise Killed
+
+    args = (KEY, simulated(0, 1000), observed(1, 1000), config)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(checkpoint.Store, "save", last)
+        omnifold.fit(*args, folder=tmp_path / "killed")
+    resumed = omnifold.fit(*args, folder=tmp_path / "killed", resume=True)
+    unbroken = omnifold.fit(*args, folder=tmp_path / "unbroken")
+    assert same_numbers(resumed, unbroken) and same_numbers(resumed, omnifold.fit(*args))
+    for name in ("history.csv", "diagnostics.txt"):
+        assert (tmp_path / "killed" / name).read_text() == (tmp_path / "unbroken" / name).read_text()
+    assert "bootstrap_2_iteration_1_gen" in (tmp_path / "killed" / "history.csv").read_text()
+    with pytest.raises(InputError, match="iteration_1_reco: holds the checkpoint of a fit; expected resume"):
+        omnifold.fit(*args, folder=tmp_path / "killed")
+
+
+def test_a_saved_state_is_the_same(tmp_path):
+    config = dataclasses.replace(QUICK, members=2, bootstraps=1)
+    simulation = simulated(0, 1000, efficiency=0.9, inside=0.9)
+    state = omnifold.fit(KEY, simulation, observed(1, 1000), config)
+    omnifold.save(tmp_path / "state", state)
+    loaded = omnifold.load(tmp_path / "state")
+    assert loaded.spec == state.spec and same_numbers(loaded[1:], state[1:])
+    omnifold.unfold(KEY, loaded, observed(1, 1000))
+    with pytest.raises(InputError, match="no checkpoint here"):
+        omnifold.load(tmp_path / "nothing")
+
+
+def two_columns(table, names):
+    return jnp.concatenate([table, table**2], -1), tuple(Column(name) for name in names)
+
+
+def test_data_in_another_order_of_columns():
+    simulation, data = simulated(0, 1000), observed(1, 1000)
+    (gen, columns), (reco, _), (seen, _) = (two_columns(t, "ab") for t in (simulation.gen, simulation.reco, data.reco))
+    simulation = dataclasses.replace(simulation, gen=gen, reco=reco, gen_columns=columns, reco_columns=columns)
+    a = Measured(seen, data.weight, columns)
+    b = Measured(jnp.concatenate([seen[:, ::-1], seen], -1), data.weight, (*columns[::-1], Column("c"), Column("d")))
+    assert same_numbers(*(omnifold.fit(KEY, simulation, x, QUICK)[1:] for x in (a, b)))
+    state = omnifold.fit(KEY, simulation, a, QUICK)
+    assert same_numbers(omnifold.unfold(KEY, state, a), omnifold.unfold(KEY, state, b))
+    with pytest.raises(InputError, match="data: no column a"):
+        omnifold.unfold(KEY, state, Measured(seen[:, 1:], data.weight, columns[1:]))
+    with pytest.raises(InputError, match=r"events of shape \(3, 1\), the unfolding expects \(..., 2\)"):
+        omnifold.push(state, np.ones((3, 1)))
+
+
+def test_other_data_than_those_of_the_fit_are_refused(state):
+    for other in (observed(2), observed(1)[:-1], dataclasses.replace(observed(1), weight=np.full(N, 2.0))):
+        with pytest.raises(InputError, match="data: other events than those of the fit"):
+            omnifold.unfold(KEY, state, other)
+
+
+SIMULATION, DATA = simulated(0, 400), observed(1, 400)
+NOT_MEASURED = np.zeros(400, bool)
+
+
+@pytest.mark.parametrize(
+    "simulation, data, config, background, message",
+    [
+        (SIMULATION, DATA, dataclasses.replace(SMALL, iterations=0), None, "iterations is 0, expected at least 1"),
+        (SIMULATION, DATA, dataclasses.replace(SMALL, hidden=()), None, r"hidden is \(\), expected one or several"),
+        (dataclasses.replace(SIMULATION, gen=SIMULATION.gen[:9]), DATA, SMALL, None, "simulation: rows are not paired"),
+        (dataclasses.replace(SIMULATION, pass_reco=NOT_MEASURED), DATA, SMALL, None, "all 400 events fail"),
+        (
+            dataclasses.replace(SIMULATION, weight=np.full(400, np.nan)),
+            DATA,
+            SMALL,
+            None,
+            "weight: nan in row 0, expected finite weights",
+        ),
+        (SIMULATION[:99], DATA, SMALL, None, "simulation: 99 events to learn from, a fit needs at least 100"),
+        (SIMULATION, DATA[:99], SMALL, None, "data: 99 events to learn from"),
+        (SIMULATION, dataclasses.replace(DATA, columns=(Column("y"),)), SMALL, None, "data: no column x"),
+        (SIMULATION, DATA, SMALL, dataclasses.replace(DATA, columns=(Column("y"),)), "background: no column x"),
+        (SIMULATION, DATA, SMALL, DATA, "background: 400 events, expected fewer than the 400 of the data"),
+    ],
+    ids=["iterations", "hidden", "unpaired", "failing", "nan", "few", "few_data", "column", "other", "much"],
+)
+def test_bad_input_is_one_line(simulation, data, config, background, message):
+    with pytest.raises(InputError, match=message) as caught:
+        omnifold.fit(KEY, simulation, data, config, background=background)
+    assert "\n" not in str(caught.value)
