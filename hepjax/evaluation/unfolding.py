@@ -16,9 +16,9 @@ from hepjax import metrics
 from hepjax.evaluation.two_sample import two_sample
 from hepjax.metrics.comparison import Distribution
 from hepjax.metrics.histograms import Histogram
-from hepjax.metrics.unfolding import Selected, UnfoldingComparison
+from hepjax.metrics.unfolding import Classical, Selected, UnfoldingComparison
 from hepjax.training.config import Config
-from hepjax.types import InputError, Measured, PRNGKey, Unfolded
+from hepjax.types import InputError, Measured, PRNGKey, Unfolded, Unfolding
 
 TRUTH, RECO, PRIOR = "truth", "reco", "prior"
 BOOTSTRAPS = 100
@@ -37,23 +37,30 @@ def compare(
     reco: Measured | None = None,
     prior: Unfolded | None = None,
     *,
+    simulation: Unfolding | None = None,
     config: Config = CLASSIFIER,
 ) -> UnfoldingComparison:
     """Compare unfolded samples with the truth, in the observables of the first of them.
 
     key: of the classifiers' training. samples: name -> unfolded events; the other names are taken. reco: what was
-    measured of the truth's events. prior: the simulation's gen, before any unfolding. config: of the classifier
-    network. Columns are found by their names, in any order. Weights may be negative in part. Raises InputError for a
-    missing column, fewer than 60 events, or values and weights that are not finite or do not add up.
+    measured of the truth's events. prior: the simulation's gen, before any unfolding; that of `simulation` where not
+    given. simulation: for the migration matrices, and with `reco` for the classical unfolding. config: of the
+    classifier network. Columns are found by their names, in any order. Weights may be negative in part. Raises
+    InputError for a missing column, fewer than 60 events, or values and weights that are not finite or do not add up.
     """
     names = [column.name for column in metrics.columns_of(samples)]
+    prior = _gen(simulation) if prior is None and simulation is not None else prior
     views = {name: _view(name, sample, names) for name, sample in _named(truth, samples, reco, prior).items()}
     floors = _floors(views[TRUTH])
     distributions = tuple(_distribution(k, views) for k in range(len(names)))
     scores = {name: _scores(key, name, views, distributions, floors, config) for name in views if name != TRUTH}
     sizes = {name: _sizes(view) for name, view in views.items()}
+    migrations = tuple(_migration(simulation, name) for name in names) if simulation is not None else ()
+    classical = tuple(_classical(m, views) for m in migrations) if RECO in views else ()
     table = {"columns": names, "samples": sizes, "scores": scores}
-    return UnfoldingComparison(tuple(views), table, distributions)
+    if classical:
+        table["classical"] = {c.migration.column.name: _classical_row(c) for c in classical}
+    return UnfoldingComparison(tuple(views), table, distributions, migrations, classical)
 
 
 def _named(
@@ -69,6 +76,12 @@ def _named(
     if prior is not None:
         named[PRIOR] = prior
     return named | dict(samples)
+
+
+def _gen(simulation: Unfolding) -> Unfolded:
+    """The simulated events in the phase space, before any unfolding."""
+    rows = np.asarray(simulation.pass_gen, bool)
+    return Unfolded(np.asarray(simulation.gen)[rows], np.asarray(simulation.weight)[rows], simulation.gen_columns)
 
 
 def _view(name: str, sample: Unfolded, names: list[str]) -> Selected:
@@ -144,3 +157,36 @@ def _aucs(key: PRNGKey, truth: Selected, other: Selected, config: Config) -> dic
     for classifier, area in areas.items():
         numbers |= {f"auc_{classifier}": area.value, f"auc_{classifier}_error": area.error}
     return numbers
+
+
+def _migration(simulation: Unfolding, name: str) -> metrics.Migration:
+    return metrics.migration(simulation, name, metrics.pure_edges(simulation, name))
+
+
+def _classical(migration: metrics.Migration, views: Mapping[str, Selected]) -> Classical:
+    """Unfold what was measured of one observable, and hold it against the truth."""
+    k = [column.name for column in views[TRUTH].columns].index(migration.column.name)
+    truth, data = (
+        metrics.histogram(views[name].gen[:, k], migration.edges, views[name].weight, fold=True)
+        for name in (TRUTH, RECO)
+    )
+    unfolded = metrics.dagostini(migration, data)
+    prior = migration.gen * truth.total / migration.gen.sum()
+    return Classical(
+        migration,
+        unfolded,
+        metrics.chi2(unfolded.counts - truth.counts, unfolded.covariance),
+        metrics.chi2(prior - truth.counts, unfolded.covariance),
+        metrics.bottom_line(migration, data, unfolded, prior, truth.counts),
+    )
+
+
+def _classical_row(c: Classical) -> dict[str, Any]:
+    return {
+        "bins": len(c.unfolded.counts),
+        "chi2_truth": c.to_truth.value,
+        "chi2_prior": c.prior_to_truth.value,
+        "dof": c.to_truth.dof,
+        "bottom_line_reco": c.bottom_line.reco.value,
+        "bottom_line_unfolded": c.bottom_line.unfolded.value,
+    }

@@ -3,6 +3,8 @@
 from hepjax.metrics.auc import Auc, auc
 from hepjax.metrics.bootstrap import Estimate, draws, multiplicities
 from hepjax.metrics.copies import CopyTest, copy_test
+from hepjax.metrics.coverage import Coverage, coverage
+from hepjax.metrics.dagostini import Binned, BottomLine, Chi2, bottom_line, chi2, dagostini
 from hepjax.metrics.distances import (
     energy_distance,
     energy_distance_nd,
@@ -22,6 +24,7 @@ from hepjax.metrics.histograms import (
     triangular_discriminator,
 )
 from hepjax.metrics.layers import LayerFeatures, layer_energies, layer_features, layers, split
+from hepjax.metrics.migration import Migration, migration, pure_edges
 from hepjax.metrics.response import (
     CalibrationBin,
     Moments,
@@ -52,16 +55,22 @@ from hepjax.metrics.showers import (
 )
 from hepjax.metrics.significance import Roc, Sic, roc, sic
 from hepjax.metrics.substructure import label, public_edges
-from hepjax.metrics.unfolding import Selected, UnfoldingComparison, columns_of, effective_size, select
+from hepjax.metrics.unfolding import Classical, Selected, UnfoldingComparison, columns_of, effective_size, select
 
 __all__ = [
     "Auc",
+    "Binned",
+    "BottomLine",
     "CalibrationBin",
+    "Chi2",
+    "Classical",
     "CopyTest",
+    "Coverage",
     "Estimate",
     "Floor",
     "Histogram",
     "LayerFeatures",
+    "Migration",
     "Moments",
     "Observable",
     "ResponseBin",
@@ -71,15 +80,19 @@ __all__ = [
     "UnfoldingComparison",
     "against",
     "auc",
+    "bottom_line",
     "calibration_in_bins",
     "cell_correlations",
     "cell_spectrum",
     "cells_above",
+    "chi2",
     "classifier_view",
     "column_over_e",
     "columns_of",
     "copy_test",
     "correlations",
+    "coverage",
+    "dagostini",
     "density",
     "draws",
     "effective_size",
@@ -101,6 +114,7 @@ __all__ = [
     "log_edges",
     "mean_distance",
     "median",
+    "migration",
     "mode",
     "moments",
     "multiplicities",
@@ -108,6 +122,7 @@ __all__ = [
     "probabilities",
     "profiles",
     "public_edges",
+    "pure_edges",
     "response_in_bins",
     "roc",
     "row_over_e",

@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from hepjax.metrics.comparison import Distribution
+from hepjax.metrics.coverage import Coverage
+from hepjax.metrics.dagostini import Binned, BottomLine, Chi2
+from hepjax.metrics.migration import Migration
 from hepjax.types import AnyArray, Column, InputError, Unfolded
+
+
+class Classical(NamedTuple):
+    """Binned iterative unfolding of one observable, judged by the truth.
+
+    to_truth: chi-square of the unfolded histogram against the truth, prior_to_truth: that of the simulation's with the
+    truth's total, both by the covariance of data and simulation. bottom_line: of simulation against truth.
+    """
+
+    migration: Migration
+    unfolded: Binned
+    to_truth: Chi2
+    prior_to_truth: Chi2
+    bottom_line: BottomLine
 
 
 class UnfoldingComparison(NamedTuple):
@@ -17,12 +35,17 @@ class UnfoldingComparison(NamedTuple):
 
     samples: names, `truth` first, then `reco` and `prior` where given, then the unfolded ones; keys of every mapping.
     metrics: what metrics.json holds; plain numbers, strings, lists and dictionaries.
-    distributions: of each observable, with statistical variances and those of the replicas.
+    distributions: of each observable, with statistical variances and those of the replicas. migrations, classical: of
+    each observable, where there is a simulation, and a measured sample to unfold. coverages: of the posteriors of
+    methods that have some, by name, for the caller to fill in with `_replace`.
     """
 
     samples: tuple[str, ...]
     metrics: dict[str, Any]
     distributions: tuple[Distribution, ...]
+    migrations: tuple[Migration, ...] = ()
+    classical: tuple[Classical, ...] = ()
+    coverages: Mapping[str, tuple[Coverage, ...]] = MappingProxyType({})
 
 
 class Selected(NamedTuple):

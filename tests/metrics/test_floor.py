@@ -61,3 +61,34 @@ def test_order_of_events_is_irrelevant_up_to_the_draw():
     x = np.random.default_rng(5).exponential(size=400)
     sides = metrics.halves(400)
     assert metrics.emd_floor(x, 400, sides).mean == pytest.approx(metrics.emd_floor(x[::-1], 400, sides).mean, rel=0.15)
+
+
+def test_weights_of_one_change_no_floor():
+    x, sides = np.random.default_rng(11).gamma(2, size=301), metrics.halves(301)
+    edges = np.linspace(0, 8, 9)
+    for floor in (metrics.emd_floor, lambda *a: metrics.separation_floor(a[0], edges, *a[1:])):
+        np.testing.assert_allclose(floor(x, 300, sides, np.full(301, 2.0)), floor(x, 300, sides), rtol=1e-12)
+
+
+def test_floor_of_a_weighted_sample_is_that_of_its_law():
+    """An exponential made of uniform values by weights: the mean of the distance between weighted samples, and of the
+    separation inside the edges, over 300 pairs, whose error is taken from their spread; the floor's own is as large."""
+    rng, edges = np.random.default_rng(12), np.linspace(0.5, 3, 6)
+
+    def pair():
+        x = rng.uniform(0, 4, size=(2, 500))
+        return x, np.exp(-x)
+
+    def separation(x, w):
+        return metrics.separation_power(*(metrics.histogram(a, edges, b) for a, b in zip(x, w, strict=True)))
+
+    pairs = [pair() for _ in range(300)]
+    x, w = pair()
+    sides = metrics.halves(1000)
+    emd = metrics.emd_floor(x.ravel(), 500, sides, w.ravel())
+    cut = metrics.separation_floor(x.ravel(), edges, 500, sides, w.ravel(), fold=False)
+    for floor, values in (
+        (emd, [metrics.wasserstein(*x, *w) for x, w in pairs]),
+        (cut, [separation(x, w) for x, w in pairs]),
+    ):
+        assert floor.mean == pytest.approx(np.mean(values), rel=6 * np.std(values) / np.mean(values) / np.sqrt(300))
