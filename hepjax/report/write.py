@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 from hepjax.files import atomic_write
 from hepjax.metrics.comparison import Comparison
 from hepjax.report.distributions import distribution_figure, layer_energy_figure, overview_figure, profile_figure
-from hepjax.report.html import png, render
+from hepjax.report.html import render
 from hepjax.report.images import average_figure, example_figure
+from hepjax.report.page import png
 from hepjax.report.panels import correlation_figure, floor_figure, history_figure, response_figure
 
 OVERVIEW_OBSERVABLES = ("sum_over_e", "largest_over_e", "cells_above_1mev", "cell_spectrum")
@@ -33,14 +34,28 @@ def write_report(
     provenance: versions, files, date, shown in the report and kept in metrics.json. history: columns of a training
     history. extra: further entries of metrics.json.
     """
-    root = Path(folder)
-    images = {name: (caption, png(figure)) for name, (caption, figure) in _figures(comparison, history).items()}
+    shown = write_figures(folder, _figures(comparison, history), apart=OVERVIEW_OBSERVABLES)
+    write_page(folder, render(comparison, shown, provenance))
+    write_json(Path(folder) / "metrics.json", {**(extra or {}), **comparison.metrics, "provenance": dict(provenance)})
+
+
+def write_figures(
+    folder: str | os.PathLike[str], figures: Mapping[str, tuple[str, Figure]], apart: Collection[str] = ()
+) -> dict[str, bytes]:
+    """Write `figures/*.png`, and return what the page shows, caption -> PNG.
+
+    figures: file name -> caption and figure. apart: names of the figures that are files alone.
+    """
+    images = {name: (caption, png(figure)) for name, (caption, figure) in figures.items()}
     for name, (_, data) in images.items():
-        _write_bytes(root / "figures" / f"{name}.png", data)
-    page = {caption: data for name, (caption, data) in images.items() if name not in OVERVIEW_OBSERVABLES}
-    with atomic_write(root / "report.html") as path:
-        path.write_text(render(comparison, page, provenance), encoding="utf-8")
-    write_json(root / "metrics.json", {**(extra or {}), **comparison.metrics, "provenance": dict(provenance)})
+        _write_bytes(Path(folder) / "figures" / f"{name}.png", data)
+    return {caption: data for name, (caption, data) in images.items() if name not in apart}
+
+
+def write_page(folder: str | os.PathLike[str], page: str) -> None:
+    """Write `report.html`."""
+    with atomic_write(Path(folder) / "report.html") as path:
+        path.write_text(page, encoding="utf-8")
 
 
 def write_figure(path: str | os.PathLike[str], figure: Figure) -> None:

@@ -76,7 +76,7 @@ def test_simulation_covariance_against_finite_differences(response, data):
                 ends.append(plain(data.counts, *moved, iterations=4)[0])
             slope = (ends[0] - ends[1]) / 1e-2
             expected += variance[place] * np.outer(slope, slope)
-    np.testing.assert_allclose(metrics.dagostini(response, data).simulation_covariance, expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(metrics.dagostini(response, data, 4).simulation_covariance, expected, rtol=1e-4)
 
 
 def test_errors_cover_the_spread_of_toys(response):

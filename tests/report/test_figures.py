@@ -8,7 +8,7 @@ import pytest
 from hepjax import metrics, report
 from hepjax.data import geometry
 from hepjax.metrics import Estimate
-from hepjax.report.html import png
+from hepjax.report.page import png
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
