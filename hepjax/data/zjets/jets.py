@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hepjax.data.zjets.particles import Particles, delta_phi, kinematics, mass_squared, sum_by
+from hepjax.data.zjets.particles import Particles, kinematics, mass_squared
 
 RADIUS = 0.4
 MIN_PT_GEV = 20.0
@@ -53,28 +53,21 @@ def observables(jets: Jets) -> np.ndarray:
     pt, rapidity, _ = kinematics(jets.momentum)
     mass = np.sqrt(np.maximum(mass_squared(jets.momentum), 0))
     ln_rho, z_g = soft_drop(jets)
-    tau1, tau2 = width(jets), tau_2(jets)
+    tau1, tau2 = subjettiness(jets).T
     tau21 = np.divide(tau2, tau1, out=np.zeros_like(tau1), where=tau1 > 0)
     return np.stack([pt, rapidity, mass, jets.constituents.count, tau1, ln_rho, z_g, tau21], -1)
 
 
-def width(jets: Jets) -> np.ndarray:
-    """(n,) the N-subjettiness tau_1 with beta = 1: sum of pT_i dR_i over R sum of pT_i, dR from the jet's axis."""
-    return _subjettiness(jets, jets.momentum[:, None])
+def subjettiness(jets: Jets) -> np.ndarray:
+    """(n, 2): the N-subjettinesses tau_1 and tau_2 with beta = 1 (arXiv:1011.2268, eq. 2.1).
 
-
-def tau_2(jets: Jets) -> np.ndarray:
-    """(n,) the N-subjettiness tau_2 with beta = 1 (arXiv:1011.2268, eq. 2.1), about the axes of two kT subjets.
-
-    Zero for jets of one or two constituents.
+    tau_N is the sum of pT_i times the distance to the nearest of N axes, over R times the sum of pT_i; the axes are
+    those of N exclusive kT jets, so that tau_1 is the width about the axis of the jet.
     """
     import awkward as ak
 
-    subjets = _cluster(jets.constituents, "kt_algorithm", _ALL).exclusive_jets_up_to(n_jets=2)
-    twice = ak.to_numpy(ak.num(subjets)) == 2
-    axes = np.repeat(jets.momentum[:, None], 2, axis=1)
-    axes[twice] = _momenta(subjets[twice]).reshape(-1, 2, 4)
-    return _subjettiness(jets, axes)
+    options = dict(measure_definition="NormalizedMeasure", axes_definition="KT_Axes", beta=1.0, R0=RADIUS)
+    return ak.to_numpy(_cluster(jets.constituents, "kt_algorithm", _ALL).njettiness(njets=[1, 2], **options))
 
 
 def soft_drop(jets: Jets) -> tuple[np.ndarray, np.ndarray]:
@@ -92,15 +85,6 @@ def soft_drop(jets: Jets) -> tuple[np.ndarray, np.ndarray]:
     ratio = mass / kinematics(jets.momentum).pt
     ln_rho = 2 * np.log(ratio, out=np.zeros_like(ratio), where=(z_g > 0) & (mass > 0))
     return ln_rho, z_g
-
-
-def _subjettiness(jets: Jets, axes: np.ndarray) -> np.ndarray:
-    """(n,) sum of pT_i times the distance to the nearest of the axes, (n, axes, 4), over R sum of pT_i."""
-    pt, rapidity, phi = kinematics(jets.constituents.momentum)
-    jet = jets.constituents.event
-    axis = kinematics(axes[jet])
-    distance = np.hypot(axis.rapidity - rapidity[:, None], delta_phi(axis.phi, phi[:, None])).min(-1)
-    return sum_by(pt * distance, jet, len(axes)) / (RADIUS * sum_by(pt, jet, len(axes)))
 
 
 def _cluster(particles: Particles, algorithm: str, radius: float) -> Any:

@@ -75,10 +75,3 @@ def delta_phi(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     -0.083
     """
     return (a - b + np.pi) % (2 * np.pi) - np.pi
-
-
-def sum_by(values: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
-    """Sums (groups,) or (groups, d) of values (n,) or (n, d) over the rows of a group."""
-    if values.ndim == 1:
-        return np.bincount(group, values, groups)
-    return np.stack([np.bincount(group, column, groups) for column in values.T], -1)
