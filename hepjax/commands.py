@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
+from pathlib import Path
 
 import jax
 
@@ -11,9 +13,12 @@ from hepjax.cli import Compare
 from hepjax.cli.anomaly import AnomalyFit, AnomalyScore
 from hepjax.cli.calibrate import CalibrateApply, CalibrateFit
 from hepjax.cli.caloflow import CaloflowFit, CaloflowSample
+from hepjax.cli.generate import GenerateZjets
 from hepjax.cli.squirels import SquirelsFit, SquirelsRefine
-from hepjax.pipelines import anomaly, calibration, caloflow, squirels
-from hepjax.types import InputError
+from hepjax.cli.unfold import UnfoldApply, UnfoldCompare, UnfoldFit
+from hepjax.pipelines import anomaly, calibration, caloflow, squirels, unfolding
+from hepjax.training.progress import progress_bar
+from hepjax.types import InputError, Measured, Unfolded
 
 
 def fit_squirels(options: SquirelsFit) -> None:
@@ -89,6 +94,59 @@ def score_anomaly(options: AnomalyScore) -> None:
     data.tables.write(options.out, scored._asdict(), units, made | runs.provenance())
 
 
+def fit_unfolding(options: UnfoldFit) -> None:
+    """`hepjax unfold fit`: a run folder."""
+    gen, reco = options.observables, options.observables
+    if options.conditions:
+        gen = reco = options.observables or data.unfolding.OBSERVABLES
+        reco = (*reco, *options.conditions)
+    simulation = data.unfolding.read(options.simulation, gen, reco)
+    names = [column.name for column in simulation.reco_columns]
+    measured = data.unfolding.read_measured(options.data, names)
+    background = data.unfolding.read_measured(options.background, names) if options.background else None
+    config = unfolding.Config(options.method, options.omnifold, options.generative)
+    runs.fit(options, unfolding, simulation, measured, config, background=background)
+
+
+def apply_unfolding(options: UnfoldApply) -> None:
+    """`hepjax unfold apply`: a file of unfolded events."""
+    runs.require_new_file(options.out, options.overwrite)
+    state = runs.load(options.model, unfolding)
+    names = [column.name for column in unfolding.reco_columns(state)]
+    measured = data.unfolding.read_measured(options.data, names)
+    unfolded = unfolding.unfold(jax.random.key(options.seed), state, measured)
+    made = {"method": unfolding.method(state), "selection": options.selection, "seed": options.seed}
+    if unfolded.replicas is not None:
+        made["replicas_kind"] = "Poisson bootstraps of the data"
+    made |= {"data": options.data, "model": str(options.model), "software": runs.provenance()}
+    data.unfolding.write(options.out, unfolded, made)
+
+
+def compare_unfolding(options: UnfoldCompare) -> None:
+    """`hepjax unfold compare`: metrics.json, figures/ and report.html."""
+    samples = {name: data.unfolding.read_unfolded(path)[0] for name, path in _named(options.unfolded).items()}
+    columns = next(iter(samples.values())).columns
+    names = [column.name for column in columns]
+    truth = Unfolded(*data.unfolding.read_truth(options.truth, names), columns)
+    prior = Unfolded(*data.unfolding.read_truth(options.simulation, names), columns) if options.simulation else None
+    reco = _measured_beside(options.truth, names)
+    with data.output.claim(options.out, overwrite=options.overwrite) as folder:
+        key = jax.random.key(options.seed)
+        comparison = evaluation.unfolding.compare(key, truth, samples, reco, prior)
+        made = {"truth": options.truth, "unfolded": ", ".join(map(str, options.unfolded)), **runs.provenance()}
+        report.write_unfolding_report(folder, comparison, made)
+
+
+def generate_zjets(options: GenerateZjets) -> None:
+    """`hepjax generate zjets`: an HDF5 file of pairs of jets."""
+    from hepjax.data import zjets  # its packages are an extra
+
+    runs.require_new_file(options.out, options.overwrite)
+    with progress_bar(f"zjets, {options.shower}", options.events) as show:
+        simulation = zjets.generate(options.events, options.shower, options.seed, lambda done: show(done, ""))
+    zjets.write(options.out, simulation, options.shower, options.seed)
+
+
 def compare(options: Compare) -> None:
     """`hepjax compare`: metrics.json, figures/ and report.html."""
     named = {"reference": options.reference, "generated": options.generated, "baseline": options.baseline}
@@ -101,3 +159,17 @@ def compare(options: Compare) -> None:
         comparison = evaluation.compare(jax.random.key(options.seed), reference, generated, baseline, train=train)
         addresses = {name: address for name, address in named.items() if address}
         report.write_report(folder, comparison, addresses | runs.provenance())
+
+
+def _named(paths: Sequence[Path]) -> dict[str, Path]:
+    """Files by their names, or by their whole paths where names are the same."""
+    stems = [path.stem for path in paths]
+    return {path.stem if stems.count(path.stem) == 1 else str(path): path for path in paths}
+
+
+def _measured_beside(address: str, names: Sequence[str]) -> Measured | None:
+    """The detector level of a sample, None where it has none: a truth is whole without."""
+    try:
+        return data.unfolding.read_measured(address, names)
+    except InputError:
+        return None

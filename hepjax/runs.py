@@ -32,21 +32,23 @@ CONFIG, CHECKPOINT, PROGRESS, HISTORY = "config.json", "checkpoint", "progress",
 PLACE = ("out", "overwrite", "resume")  # options that say where and how to write, not what
 
 
-def fit(options: common.Fit, pipeline: ModuleType, *arguments: Any) -> State:
+def fit(options: common.Fit, pipeline: ModuleType, *arguments: Any, **more: Any) -> State:
     """Fit a pipeline as a command was asked to, in a run folder of its own.
 
-    arguments: those of the pipeline's `fit`, after the key. Raises InputError as `fill` does, and for the folder.
+    arguments, more: those of the pipeline's `fit`, after the key. Raises InputError as `fill` does, and for the folder.
     """
     fields = (field.name for field in dataclasses.fields(options) if field.name not in PLACE)
     asked = {name: spec.encode(getattr(options, name)) for name in fields}
     with data.output.claim(options.out, overwrite=options.overwrite, resume=options.resume) as folder:
-        return fill(folder, asked, pipeline, jax.random.key(options.seed), *arguments)[0]
+        return fill(folder, asked, pipeline, jax.random.key(options.seed), *arguments, **more)[0]
 
 
-def fill(folder: Path, asked: Mapping[str, Any], pipeline: ModuleType, *arguments: Any) -> tuple[State, float]:
+def fill(
+    folder: Path, asked: Mapping[str, Any], pipeline: ModuleType, *arguments: Any, **more: Any
+) -> tuple[State, float]:
     """Fill a run folder, or go on with one that was stopped. Returns the state and the seconds of the fit.
 
-    asked: what the run was asked for, which a resumed run must share. arguments: those of the pipeline's `fit`.
+    asked: what the run was asked for, which a resumed run must share. arguments, more: those of the pipeline's `fit`.
     Raises InputError when a resumed run is asked for something else.
     """
     before = json.loads((folder / CONFIG).read_text()) if (folder / CONFIG).exists() else None
@@ -59,7 +61,7 @@ def fill(folder: Path, asked: Mapping[str, Any], pipeline: ModuleType, *argument
     report.write_json(folder / CONFIG, asked)
     started = time.perf_counter()
     progress = folder / PROGRESS
-    state = pipeline.fit(*arguments, folder=progress, resume=progress.exists())
+    state = pipeline.fit(*arguments, **more, folder=progress, resume=progress.exists())
     jax.block_until_ready(state.params)
     seconds = time.perf_counter() - started
     shutil.copyfile(progress / HISTORY, folder / HISTORY)

@@ -18,7 +18,9 @@ from tyro.conf import FlagCreatePairsOff, subcommand
 from hepjax.cli.anomaly import Anomaly
 from hepjax.cli.calibrate import Calibrate
 from hepjax.cli.caloflow import Caloflow
+from hepjax.cli.generate import Generate
 from hepjax.cli.squirels import Squirels
+from hepjax.cli.unfold import Unfold
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +68,8 @@ Command = (
     | Annotated[Caloflow, subcommand("caloflow")]
     | Annotated[Calibrate, subcommand("calibrate")]
     | Annotated[Anomaly, subcommand("anomaly")]
+    | Annotated[Unfold, subcommand("unfold")]
+    | Annotated[Generate, subcommand("generate")]
     | Annotated[Compare, subcommand("compare")]
     | Annotated[Demo, subcommand("demo")]
 )

@@ -26,9 +26,9 @@ BACKGROUND, PURITY, EFFICIENCY = "background", "purity", "efficiency"
 
 
 class Share(NamedTuple):
-    """A learned share of events: its mean, and a ratio that says how it depends on the event."""
+    """A learned share of events, `scale` times a ratio that says how it depends on the event."""
 
-    mean: Float[Array, ""]
+    scale: Float[Array, ""]
     ratio: Ratio
 
 
@@ -100,17 +100,23 @@ def untrained(config: Config, names: Sequence[str], dim_gen: int, dim_reco: int)
 
 
 def _passing(key: PRNGKey, config: Config, events: Events, passes: Bool[AnyArray, " n"], where: Mapping) -> Share:
-    weight, value = jnp.asarray(events.weight), jnp.asarray(passes, float)
+    value = jnp.asarray(passes, float)
     ratio = reweighting.fit_mean(key, config.hidden, events, value, config.prior_training, **where)
-    return Share((weight * value).sum() / weight.sum(), ratio)
+    return _normalised(ratio, config, events, (jnp.asarray(events.weight) * value).sum())
 
 
 def _of_data(key: PRNGKey, config: Config, data: Measured, background: Measured, where: Mapping) -> Share:
     every, some = (Events(jnp.asarray(s.reco, float), weight=jnp.asarray(s.weight, float)) for s in (data, background))
     ratio = reweighting.fit(key, config.hidden, every, some, config.prior_training, **where)
-    return Share(jnp.asarray(background.weight, float).sum() / jnp.asarray(data.weight, float).sum(), ratio)
+    return _normalised(ratio, config, every, jnp.asarray(background.weight, float).sum())
+
+
+def _normalised(ratio: Ratio, config: Config, events: Events, yielded: Float[Array, ""]) -> Share:
+    """A share of the events that adds up to the yield, which a classifier gets right up to its training."""
+    share = Share(jnp.ones(()), ratio)
+    return share._replace(scale=yielded / (jnp.asarray(events.weight) * _share(share, config, events.x)).sum())
 
 
 def _share(share: Share, config: Config, x: Float[Array, "n d"]) -> Float[Array, " n"]:
     learned = reweighting.log_ratio(x.shape[-1], config.hidden)
-    return share.mean * jnp.exp(learned(share.ratio.constants, share.ratio.params, x))
+    return share.scale * jnp.exp(learned(share.ratio.constants, share.ratio.params, x))

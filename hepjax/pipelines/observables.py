@@ -120,14 +120,15 @@ def scores(k: Kinds) -> Coordinates:
         noise = _noise(key, x)
         share = ndtr(noise)
         z = jax.vmap(jnp.interp, (1, 0, None), 1)(_spread(integer, x, share), constants.values, constants.scores)
+        beside = jnp.where(leads & (x > mass), jnp.maximum(z, constants.high), jnp.minimum(z, constants.low))
         low, high = ndtr(constants.low), ndtr(constants.high)
         within = ndtri(jnp.clip(low + (high - low) * share, TINY, 1 - TINY))
-        return jnp.where(x == mass, jnp.where(leads, within, noise), z)
+        return jnp.where(x == mass, jnp.where(leads, within, noise), beside)
 
     @jax.jit
     def decode(constants, z):
         smooth = jax.vmap(jnp.interp, (-1, None, 0), -1)(z, constants.scores, constants.values)
-        massive = ((constants.low < z) & (z <= constants.high))[..., leader] & ~np.isnan(mass)
+        massive = ((constants.low < z) & (z < constants.high))[..., leader] & ~np.isnan(mass)
         return jnp.where(massive, np.nan_to_num(mass), jnp.where(integer, jnp.round(smooth), smooth))
 
     return Coordinates(fit, encode, decode)
@@ -177,7 +178,7 @@ def _mass(column: np.ndarray) -> float | None:
 
 def _same(a: np.ndarray, b: np.ndarray) -> bool:
     """Whether two sets of events, given as flags, are the same but for a few."""
-    return (a & b).sum() >= SAME_EVENTS * (a | b).sum()
+    return bool((a & b).sum() >= SAME_EVENTS * (a | b).sum())
 
 
 def _score(level: float) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 from hepjax.types import InputError
 
 
-def at_least(config: Any, **least: float) -> None:
+def at_least(config: Any, **least: int) -> None:
     """Raise InputError for the first field of a configuration that is below its least value."""
     for name, bound in least.items():
         if not getattr(config, name) >= bound:

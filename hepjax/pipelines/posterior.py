@@ -58,13 +58,13 @@ EVENTS_AT_ONCE = 8192
 class Spec:
     """A posterior: its model and options, the columns of both levels, what they hold, and the shares to learn.
 
-    reco: begins with the columns of gen, which a bridge starts from.
+    reco_columns: begin with those of gen, which a bridge starts from.
     """
 
     method: str
     config: Config
-    gen: tuple[Column, ...]
-    reco: tuple[Column, ...]
+    gen_columns: tuple[Column, ...]
+    reco_columns: tuple[Column, ...]
     gen_kinds: observables.Kinds
     reco_kinds: observables.Kinds
     shares: tuple[str, ...]
@@ -105,8 +105,8 @@ def fit(
     _check_options(config)
     readers.unfolding.check(simulation, negative_weights=False)
     spec = _spec(simulation, method, config, background)
-    data = measured(data, spec.reco, "data")
-    background = None if background is None else measured(background, spec.reco, "background")
+    data = measured(data, spec.reco_columns, "data")
+    background = None if background is None else measured(background, spec.reco_columns, "background")
     simulation = _ordered(spec, simulation)
     place = Place(None if folder is None else Path(folder), resume)
     key_model, key_shares, key_prior = jax.random.split(key, 3)
@@ -128,12 +128,12 @@ def unfold(key: PRNGKey, state: State, data: Measured) -> Unfolded:
     Weights are those of the data, times the share that is signal, over the share of such events that is measured.
     Raises InputError for events that cannot be unfolded, negative weights, or missing columns.
     """
-    data = measured(data, state.spec.reco, "data")
+    data = measured(data, state.spec.reco_columns, "data")
     z = _unfolded(key, state, jnp.asarray(data.reco, float))
     gen = _decoded(state, z)
     shares, config = state.params.shares, state.spec.config
     weight = acceptance.signal(shares, config, data) / acceptance.efficiency(shares, config, gen)
-    return Unfolded(gen, weight, state.spec.gen)
+    return Unfolded(gen, weight, state.spec.gen_columns)
 
 
 def sample(
@@ -141,11 +141,11 @@ def sample(
 ) -> Float[Array, "k n d"]:
     """Posterior draws of particle-level events, compiled.
 
-    reco: in the order of `state.spec.reco`. corrected: draw with the corrected prior, and not with the simulation's.
+    reco: columns of `state.spec.reco_columns`. corrected: with the corrected prior, and not with the simulation's.
     Raises InputError for events of another number of columns.
     """
-    if np.ndim(reco) != 2 or np.shape(reco)[1] != len(state.spec.reco):
-        raise InputError(f"events of shape {np.shape(reco)}, the posterior expects (n, {len(state.spec.reco)})")
+    if np.ndim(reco) != 2 or np.shape(reco)[1] != len(state.spec.reco_columns):
+        raise InputError(f"events of shape {np.shape(reco)}, the posterior expects (n, {len(state.spec.reco_columns)})")
     reco = jnp.asarray(reco, float)
     if corrected:
         z = jnp.stack([_unfolded(k, state, reco) for k in jax.random.split(key, draws)])
@@ -160,15 +160,15 @@ def untrained(spec: Spec) -> State:
         observables.untrained(spec.config.coordinates, spec.gen_kinds),
         observables.untrained(spec.config.coordinates, spec.reco_kinds),
     )
-    prior_ratio = reweighting.untrained(len(spec.gen), spec.config.hidden) if spec.config.iterations else None
-    shares = acceptance.untrained(spec.config, spec.shares, len(spec.gen), len(spec.reco))
+    prior_ratio = reweighting.untrained(len(spec.gen_columns), spec.config.hidden) if spec.config.iterations else None
+    shares = acceptance.untrained(spec.config, spec.shares, len(spec.gen_columns), len(spec.reco_columns))
     parameters = jax.eval_shape(model(spec).init, jax.random.key(0))
     return State(spec, levels, Learned(parameters, prior_ratio, shares))
 
 
 def model(spec: Spec) -> Bridge:
     """The model of a posterior, between the coordinates of both levels."""
-    return MODELS[spec.method](spec.config, len(spec.gen), len(spec.reco) - len(spec.gen))
+    return MODELS[spec.method](spec.config, len(spec.gen_columns), len(spec.reco_columns) - len(spec.gen_columns))
 
 
 def coordinates(spec: Spec) -> Levels:
@@ -200,8 +200,8 @@ def _spec(simulation: Unfolding, method: str, config: Config, background: Measur
 
 def _ordered(spec: Spec, simulation: Unfolding) -> Unfolding:
     """The simulation with reco's columns in the order of the spec."""
-    order = [simulation.reco_columns.index(column) for column in spec.reco]
-    return dataclasses.replace(simulation, reco=np.asarray(simulation.reco)[:, order], reco_columns=spec.reco)
+    order = [simulation.reco_columns.index(column) for column in spec.reco_columns]
+    return dataclasses.replace(simulation, reco=np.asarray(simulation.reco)[:, order], reco_columns=spec.reco_columns)
 
 
 def _fit_model(key: PRNGKey, spec: Spec, simulation: Unfolding, place: Place) -> tuple[State, History]:
@@ -266,7 +266,7 @@ def sampler(bridge: Bridge) -> Callable[..., Array]:
 
 def _split(spec: Spec, reco: Float[Array, "n e"]) -> tuple[Array, Array | None]:
     """What a bridge starts from, and the further conditions if any."""
-    dim = len(spec.gen)
+    dim = len(spec.gen_columns)
     return reco[:, :dim], reco[:, dim:] if reco.shape[1] > dim else None
 
 

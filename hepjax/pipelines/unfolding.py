@@ -14,9 +14,9 @@ import os
 from hepjax.pipelines import omnifold, posterior
 from hepjax.pipelines.unfolding_config import METHODS, Config
 from hepjax.training import checkpoint
-from hepjax.types import InputError, Measured, PRNGKey, State, Unfolded, Unfolding
+from hepjax.types import Column, InputError, Measured, PRNGKey, State, Unfolded, Unfolding
 
-__all__ = ["METHODS", "Config", "fit", "load", "save", "unfold"]
+__all__ = ["METHODS", "Config", "fit", "load", "method", "reco_columns", "save", "unfold"]
 
 
 def fit(
@@ -51,7 +51,17 @@ def unfold(key: PRNGKey, state: State, data: Measured) -> Unfolded:
     Raises InputError for events that cannot be unfolded, and for missing columns; with omnifold, whose weights belong
     to one data set, for other data than those of the fit.
     """
-    return (omnifold if isinstance(state.spec, omnifold.Spec) else posterior).unfold(key, state, data)
+    return (omnifold if method(state) == "omnifold" else posterior).unfold(key, state, data)
+
+
+def method(state: State) -> str:
+    """The name of the method that a state unfolds by."""
+    return "omnifold" if isinstance(state.spec, omnifold.Spec) else state.spec.method
+
+
+def reco_columns(state: State) -> tuple[Column, ...]:
+    """The columns that data to unfold must have."""
+    return state.spec.reco_columns
 
 
 def save(path: str | os.PathLike[str], state: State) -> None:

@@ -1,0 +1,40 @@
+"""`hepjax generate`: its options."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import arg, subcommand
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GenerateZjets:
+    """Make Z + jets by Pythia 8, with their detector level: files to unfold (extra `generators`)."""
+
+    out: Path
+    """HDF5 file to write."""
+    events: int = 10_000
+    """Pairs of jets to make."""
+    shower: Literal["pythia", "vincia"] = "pythia"
+    """Parton shower."""
+    seed: int = 0
+    """Seed of all random numbers."""
+    overwrite: bool = False
+    """Replace an older file."""
+
+    def run(self) -> None:
+        from hepjax import commands
+
+        commands.generate_zjets(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Generate:
+    """Generate samples on this machine."""
+
+    command: Annotated[Annotated[GenerateZjets, subcommand("zjets")], arg(name="")]
+
+    def run(self) -> None:
+        self.command.run()
