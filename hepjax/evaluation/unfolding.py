@@ -55,8 +55,12 @@ def compare(
     distributions = tuple(_distribution(k, views) for k in range(len(names)))
     scores = {name: _scores(key, name, views, distributions, floors, config) for name in views if name != TRUTH}
     sizes = {name: _sizes(view) for name, view in views.items()}
-    migrations = tuple(_migration(simulation, name) for name in names) if simulation is not None else ()
-    classical = tuple(_classical(m, views) for m in migrations) if RECO in views else ()
+    migrations = tuple(_migration(simulation, d) for d in distributions) if simulation is not None else ()
+    classical = (
+        tuple(_classical(simulation, k, views) for k in range(len(names)))
+        if simulation is not None and reco is not None
+        else ()
+    )
     table = {"columns": names, "samples": sizes, "scores": scores}
     if classical:
         table["classical"] = {c.migration.column.name: _classical_row(c) for c in classical}
@@ -159,13 +163,16 @@ def _aucs(key: PRNGKey, truth: Selected, other: Selected, config: Config) -> dic
     return numbers
 
 
-def _migration(simulation: Unfolding, name: str) -> metrics.Migration:
-    return metrics.migration(simulation, name, metrics.pure_edges(simulation, name))
+def _migration(simulation: Unfolding, distribution: Distribution) -> metrics.Migration:
+    """The migration matrix in the bins of the histograms, and one beyond either end."""
+    edges = distribution.histograms[TRUTH].edges
+    return metrics.migration(simulation, distribution.name, np.concatenate([[-np.inf], edges, [np.inf]]))
 
 
-def _classical(migration: metrics.Migration, views: Mapping[str, Selected]) -> Classical:
-    """Unfold what was measured of one observable, and hold it against the truth."""
-    k = [column.name for column in views[TRUTH].columns].index(migration.column.name)
+def _classical(simulation: Unfolding, k: int, views: Mapping[str, Selected]) -> Classical:
+    """Unfold what was measured of the k-th observable, and hold it against the truth."""
+    name = views[TRUTH].columns[k].name
+    migration = metrics.migration(simulation, name, metrics.pure_edges(simulation, name))
     truth, data = (
         metrics.histogram(views[name].gen[:, k], migration.edges, views[name].weight, fold=True)
         for name in (TRUTH, RECO)
@@ -175,6 +182,7 @@ def _classical(migration: metrics.Migration, views: Mapping[str, Selected]) -> C
     return Classical(
         migration,
         unfolded,
+        truth,
         metrics.chi2(unfolded.counts - truth.counts, unfolded.covariance),
         metrics.chi2(prior - truth.counts, unfolded.covariance),
         metrics.bottom_line(migration, data, unfolded, prior, truth.counts),

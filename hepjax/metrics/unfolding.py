@@ -12,6 +12,7 @@ from jaxtyping import Float
 from hepjax.metrics.comparison import Distribution
 from hepjax.metrics.coverage import Coverage
 from hepjax.metrics.dagostini import Binned, BottomLine, Chi2
+from hepjax.metrics.histograms import Histogram
 from hepjax.metrics.migration import Migration
 from hepjax.types import AnyArray, Column, InputError, Unfolded
 
@@ -19,12 +20,13 @@ from hepjax.types import AnyArray, Column, InputError, Unfolded
 class Classical(NamedTuple):
     """Binned iterative unfolding of one observable, judged by the truth.
 
-    to_truth: chi-square of the unfolded histogram against the truth, prior_to_truth: that of the simulation's with the
-    truth's total, both by the covariance of data and simulation. bottom_line: of simulation against truth.
+    truth: the true histogram. to_truth: chi-square of the unfolded one against it, prior_to_truth: of the simulation's
+    with the truth's total, both by the covariance of data and simulation. bottom_line: of simulation against truth.
     """
 
     migration: Migration
     unfolded: Binned
+    truth: Histogram
     to_truth: Chi2
     prior_to_truth: Chi2
     bottom_line: BottomLine
@@ -35,8 +37,9 @@ class UnfoldingComparison(NamedTuple):
 
     samples: names, `truth` first, then `reco` and `prior` where given, then the unfolded ones; keys of every mapping.
     metrics: what metrics.json holds; plain numbers, strings, lists and dictionaries.
-    distributions: of each observable, with statistical variances and those of the replicas. migrations, classical: of
-    each observable, where there is a simulation, and a measured sample to unfold. coverages: of the posteriors of
+    distributions: of each observable, with statistical variances and those of the replicas. migrations: of
+    each observable in the same bins, where there is a simulation. classical: likewise, where there is a measured sample
+    to unfold, in wider bins. coverages: of the posteriors of
     methods that have some, by name, for the caller to fill in with `_replace`.
     """
 

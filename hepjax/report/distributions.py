@@ -12,6 +12,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
 from hepjax.metrics.comparison import Comparison, Distribution, Profile
+from hepjax.report.ratio import band, inverse, panels
 from hepjax.report.style import COLOURS, LINES, MARKERS, RATIO_HALF_RANGE, brief, house_style, new_figure
 
 
@@ -59,7 +60,7 @@ def overview_figure(comparison: Comparison) -> Figure:
 
 def draw_distribution(figure: Figure | SubFigure, distribution: Distribution, notes: Mapping[str, str]) -> None:
     """Fraction of showers (or cells a shower) in each bin with statistical errors, and the ratio below."""
-    top, bottom = _panels(figure)
+    top, bottom = panels(figure)
     edges = next(iter(distribution.histograms.values())).edges
     if distribution.log10:
         edges = 10.0**edges
@@ -78,7 +79,7 @@ def draw_distribution(figure: Figure | SubFigure, distribution: Distribution, no
 
 def draw_profile(figure: Figure | SubFigure, profile: Profile) -> None:
     """Mean energy fraction along one axis of a layer on a logarithmic scale, and the ratio below."""
-    top, bottom = _panels(figure)
+    top, bottom = panels(figure)
     content = {name: (mean, profile.error[name]) for name, mean in profile.mean.items()}
     edges = np.arange(len(next(iter(profile.mean.values()))) + 1) - 0.5
     for k, (name, (values, errors)) in enumerate(content.items()):
@@ -116,11 +117,6 @@ def _ordinate(distribution: Distribution) -> str:
     return "Cells per shower and bin" if distribution.entries > 1 else "Fraction of showers per bin"
 
 
-def _panels(figure: Figure | SubFigure) -> tuple[Axes, Axes]:
-    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1), gridspec_kw={"hspace": 0.0})
-    return top, bottom
-
-
 def _steps(axes: Axes, edges: np.ndarray, values: np.ndarray, errors: np.ndarray, k: int, label: str) -> None:
     """The reference filled, the others as lines; bands of one standard error."""
     if k == 0:
@@ -128,33 +124,23 @@ def _steps(axes: Axes, edges: np.ndarray, values: np.ndarray, errors: np.ndarray
     mplhep.histplot(
         values, edges, ax=axes, yerr=False, color=COLOURS[k], linestyle=LINES[k], label=label, flow="none", edges=False
     )
-    _band(axes, edges, values - errors, values + errors, k)
-
-
-def _band(axes: Axes, edges: np.ndarray, low: np.ndarray, high: np.ndarray, k: int) -> None:
-    low, high = (np.append(v, v[-1]) for v in (low, high))
-    axes.fill_between(edges, low, high, step="post", color=COLOURS[k], alpha=0.28, linewidth=0)
+    band(axes, edges, values - errors, values + errors, COLOURS[k])
 
 
 def _finish(top: Axes, bottom: Axes, edges, content, label: str, ordinate: str) -> None:
     """Draw the ratio panel and name the axes."""
     (reference, error), *others = content.values()
-    inverse = _inverse(reference)
-    _band(bottom, edges, 1 - error * inverse, 1 + error * inverse, 0)
+    scale = inverse(reference)
+    band(bottom, edges, 1 - error * scale, 1 + error * scale, COLOURS[0])
     bottom.axhline(1, color=COLOURS[0], linewidth=1)
     centres = np.sqrt(edges[1:] * edges[:-1]) if top.get_xscale() == "log" else 0.5 * (edges[1:] + edges[:-1])
     for k, (values, errors) in enumerate(others, start=1):
-        _ratio(bottom, centres, values * inverse, errors * inverse, k)
+        _ratio(bottom, centres, values * scale, errors * scale, k)
     bottom.set_ylim(1 - RATIO_HALF_RANGE, 1 + RATIO_HALF_RANGE)
     bottom.set_ylabel("Ratio", loc="center")
     bottom.set_xlabel(label)
     top.set_ylabel(ordinate)
     top.set_xlim(edges[0], edges[-1])
-
-
-def _inverse(reference: np.ndarray) -> np.ndarray:
-    """One over the reference; NaN, hence not drawn, where it is empty."""
-    return 1 / np.where(reference > 0, reference, np.nan)
 
 
 def _ratio(axes: Axes, centres: np.ndarray, ratio: np.ndarray, errors: np.ndarray, k: int) -> None:
