@@ -128,11 +128,11 @@ def compare_unfolding(options: UnfoldCompare) -> None:
     columns = next(iter(samples.values())).columns
     names = [column.name for column in columns]
     truth = Unfolded(*data.unfolding.read_truth(options.truth, names), columns)
-    prior = Unfolded(*data.unfolding.read_truth(options.simulation, names), columns) if options.simulation else None
+    simulation = data.unfolding.read(options.simulation, names, names) if options.simulation else None
     reco = _measured_beside(options.truth, names)
     with data.output.claim(options.out, overwrite=options.overwrite) as folder:
         key = jax.random.key(options.seed)
-        comparison = evaluation.unfolding.compare(key, truth, samples, reco, prior)
+        comparison = evaluation.unfolding.compare(key, truth, samples, reco, simulation=simulation)
         made = {"truth": options.truth, "unfolded": ", ".join(map(str, options.unfolded)), **runs.provenance()}
         report.write_unfolding_report(folder, comparison, made)
 

@@ -37,11 +37,11 @@ class Config:
     """Direct diffusion: noise of the reference process."""
     ode: bool = False
     """Bridges: the limit without noise, which maps an event to one event."""
-    steps: int = 50
-    """Steps of the sampler; those of flow matching are Heun's, two net evaluations each."""
+    steps: int | None = None
+    """Steps of the sampler; by default 100 of a bridge, and 20 of flow matching, each two net evaluations."""
     iterations: int = 5
     """Iterations of the correction of the prior; 0 keeps that of the simulation."""
-    draws: int = 8
+    draws: int = 4
     """Posterior draws of each event, among which the corrected prior chooses."""
     hidden: tuple[int, ...] = (64, 128, 64)
     """Hidden layers of the classifiers that learn the prior's correction, and the acceptance."""

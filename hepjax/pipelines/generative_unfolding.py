@@ -15,6 +15,8 @@ from hepjax import bridges, flows, nets
 from hepjax.pipelines.generative_config import Config
 from hepjax.types import Bridge, Coupled, Events, Flow, Net
 
+BRIDGE_STEPS, FLOW_STEPS = 100, 20
+
 
 @functools.cache
 def cinn(config: Config, dim: int, dim_cond: int) -> Bridge:
@@ -32,7 +34,7 @@ def cinn(config: Config, dim: int, dim_cond: int) -> Bridge:
 @functools.cache
 def cfm(config: Config, dim: int, dim_cond: int) -> Bridge:
     """Conditional flow matching from noise (arXiv:2210.02747)."""
-    return _from_noise(flows.matching(net(config, dim, dim + dim_cond), dim, steps=config.steps))
+    return _from_noise(flows.matching(net(config, dim, dim + dim_cond), dim, steps=config.steps or FLOW_STEPS))
 
 
 @functools.cache
@@ -41,10 +43,10 @@ def didi(config: Config, dim: int, dim_cond: int) -> Bridge:
 
     In the limit of an ODE an event has one unfolded event, not a posterior.
     """
-    sigma = 0.0 if config.ode else config.sigma
+    sigma, steps = 0.0 if config.ode else config.sigma, config.steps or BRIDGE_STEPS
     if not config.conditional:
-        return bridges.matching(net(config, dim, dim_cond), sigma=sigma, steps=config.steps)
-    bridge = bridges.matching(net(config, dim, dim_cond + dim), sigma=sigma, steps=config.steps)
+        return bridges.matching(net(config, dim, dim_cond), sigma=sigma, steps=steps)
+    bridge = bridges.matching(net(config, dim, dim_cond + dim), sigma=sigma, steps=steps)
 
     def loss(key, params, batch):
         return bridge.loss(key, params, batch._replace(cond=_joined(batch.cond, batch.source)))

@@ -116,10 +116,23 @@ def fit(
     histories = {spec.method: history} | {name: share.ratio.history for name, share in shares.items()}
     shares = {name: share._replace(ratio=share.ratio._replace(history={})) for name, share in shares.items()}
     state = state._replace(params=state.params._replace(shares=shares))
-    corrected, of_prior = _correct_prior(key_prior, state, simulation, data, place)
+    state, of_prior = _correct(key_prior, state, simulation, data, place)
     if place.folder is not None:
         write_histories(place.folder / "history.csv", histories | of_prior)
-    return state._replace(params=state.params._replace(prior=corrected))
+    return state
+
+
+def correct(key: PRNGKey, state: State, simulation: Unfolding, data: Measured) -> State:
+    """The state with the prior of other data: the posterior, trained once, stays.
+
+    simulation: that of the fit. Raises InputError as `fit` does, and where a background was subtracted from the data of
+    the fit, whose share belongs to them.
+    """
+    spec = state.spec
+    if acceptance.BACKGROUND in spec.shares:
+        raise InputError("state: has learned the background of its data, expected a new fit for others")
+    data = measured(data, spec.reco_columns, "data")
+    return _correct(key, state, _ordered(spec, simulation), data, Place(None, False))[0]
 
 
 def unfold(key: PRNGKey, state: State, data: Measured) -> Unfolded:
@@ -179,9 +192,9 @@ def coordinates(spec: Spec) -> Levels:
 
 def _spec(simulation: Unfolding, method: str, config: Config, background: Measured | None) -> Spec:
     """What to learn; columns of reco that gen has come first, in its order."""
-    both = np.asarray(simulation.pass_gen) & np.asarray(simulation.pass_reco)
-    if both.sum() < FEWEST:
-        raise InputError(f"simulation: {both.sum()} events pass both levels, a fit needs at least {FEWEST}")
+    both = _both(simulation)
+    if len(both) < FEWEST:
+        raise InputError(f"simulation: {len(both)} events pass both levels, a fit needs at least {FEWEST}")
     names = [column.name for column in simulation.gen_columns]
     shared = columns.select(simulation.reco_columns, names, "simulation at detector level")
     further = tuple(column for column in simulation.reco_columns if column.name not in names)
@@ -207,7 +220,7 @@ def _ordered(spec: Spec, simulation: Unfolding) -> Unfolding:
 def _fit_model(key: PRNGKey, spec: Spec, simulation: Unfolding, place: Place) -> tuple[State, History]:
     """Coordinates and model, trained on the events that pass both levels."""
     key_gen, key_reco, key_fit = jax.random.split(key, 3)
-    pairs = simulation[np.flatnonzero(np.asarray(simulation.pass_gen) & np.asarray(simulation.pass_reco))]
+    pairs = simulation[_both(simulation)]
     gen, reco = coordinates(spec)
     levels = Levels(gen.fit(key_gen, pairs.gen, pairs.weight), reco.fit(key_reco, pairs.reco, pairs.weight))
     z_gen = gen.encode(key_gen, levels.gen, jnp.asarray(pairs.gen, float))
@@ -217,19 +230,26 @@ def _fit_model(key: PRNGKey, spec: Spec, simulation: Unfolding, place: Place) ->
     return State(spec, levels, Learned(fitted.params, None, {})), fitted.history
 
 
-def _correct_prior(
+def _correct(
     key: PRNGKey, state: State, simulation: Unfolding, data: Measured, place: Place
-) -> tuple[Ratio | None, dict[str, History]]:
-    """The ratio of the data's prior to the simulation's."""
+) -> tuple[State, dict[str, History]]:
+    """The state with the ratio of the data's prior to the simulation's, from one draw an event of the latter."""
     config = state.spec.config
     if not config.iterations:
-        return None, {}
+        return state, {}
     key_simulation, key_data, key_fit = jax.random.split(key, 3)
-    pairs = simulation[np.flatnonzero(np.asarray(simulation.pass_gen) & np.asarray(simulation.pass_reco))]
+    pairs = simulation[_both(simulation)]
     once = _draws(key_simulation, state, jnp.asarray(pairs.reco, float), 1)[:, 0]
     draws = _draws(key_data, state, jnp.asarray(data.reco, float), config.draws)
     weight = acceptance.signal(state.params.shares, config, data)
-    return prior.correct(key_fit, config, Events(once, weight=jnp.asarray(pairs.weight)), draws, weight, place)
+    simulated = Events(once, weight=jnp.asarray(pairs.weight, float))
+    ratio, histories = prior.correct(key_fit, config, simulated, draws, weight, place)
+    return state._replace(params=state.params._replace(prior=ratio)), histories
+
+
+def _both(simulation: Unfolding) -> np.ndarray:
+    """Rows of the events that pass both levels."""
+    return np.flatnonzero(np.asarray(simulation.pass_gen) & np.asarray(simulation.pass_reco))
 
 
 def _unfolded(key: PRNGKey, state: State, reco: Float[Array, "n e"]) -> Float[Array, "n d"]:
@@ -275,7 +295,9 @@ def _decoded(state: State, z: Float[Array, "*batch d"]) -> Float[Array, "*batch 
 
 
 def _check_options(config: Config) -> None:
-    options.at_least(config, width=1, blocks=1, depth=1, bins=2, steps=1, iterations=0, draws=1, sigma=0)
+    options.at_least(config, width=1, blocks=1, depth=1, bins=2, iterations=0, draws=1, sigma=0)
+    if config.steps is not None:
+        options.at_least(config, steps=1)
     options.layers(config, "hidden")
     if not config.beta_max > 0:
         raise InputError(f"config: beta_max is {config.beta_max}, expected above zero")

@@ -22,7 +22,7 @@ def bridge(config: Config, dim: int, dim_cond: int) -> Bridge:
     return bridges.i2sb(
         generative_unfolding.net(config, dim, dim_cond + dim * config.conditional),
         schedule=dynamics.Symmetric(beta_max=config.beta_max),
-        steps=config.steps,
+        steps=config.steps or generative_unfolding.BRIDGE_STEPS,
         ode=config.ode,
         condition_on_source=config.conditional,
     )
