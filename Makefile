@@ -24,6 +24,7 @@ types: $(VENV)/.dev
 bench: $(VENV)/.bench
 	$(BIN)/python experiments/benchmarks/bridge_training.py
 	$(BIN)/python experiments/benchmarks/flows.py
+	$(BIN)/python experiments/benchmarks/omnifold.py
 
 notebooks: $(VENV)/.dev
 	$(BIN)/python -m pytest --numprocesses auto --nbmake --nbmake-timeout=1200 notebooks
