@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 
 from hepjax.classifiers import binary
@@ -47,6 +47,7 @@ def two_sample(
     config: Config = NETWORK,
     *,
     cells: int = 0,
+    paired: bool = False,
     reference_weight: Weight = None,
     generated_weight: Weight = None,
 ) -> dict[str, Auc]:
@@ -54,23 +55,27 @@ def two_sample(
 
     reference: (n, d). generated: (m, d). The first rows of both count, as many as the smaller sample has, so that the
     classes weigh the same. key: of the network's training; folds and trees have fixed seeds. cells: the first columns
-    that are cells of one calorimeter, scaled by one number in place of each by its own. reference_weight: (n,).
-    generated_weight: (m,). Both classes weigh the same whatever the weights add up to. Raises InputError for samples
-    of different width, with values that are not finite, or with fewer than two events a fold, and for weights of
-    another shape, that are not finite, or without a positive sum.
+    that are cells of one calorimeter, scaled by one number in place of each by its own. paired: see `split_folds`.
+    reference_weight: (n,). generated_weight: (m,). Both classes weigh the same whatever the weights add up to.
+
+    Raises InputError for samples of different width, with values that are not finite, or with fewer than two events a
+    fold, and for weights of another shape, that are not finite, or without a positive sum.
     """
-    x, label, folds = split_folds(reference, generated)
+    x, label, folds = split_folds(reference, generated, paired=paired)
     weight = _balanced(reference_weight, generated_weight, len(label) // 2)
     scorers = {"mlp": functools.partial(network_scores, key, config=config, cells=cells), "trees": tree_scores}
     return {name: fold_auc(scorer, x, label, folds, weight) for name, scorer in scorers.items()}
 
 
 def split_folds(
-    reference: np.ndarray, generated: np.ndarray
+    reference: np.ndarray, generated: np.ndarray, *, paired: bool = False
 ) -> tuple[np.ndarray, np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
     """Both samples at equal size, labels 0 and 1, and three pairs of rows to train on and to score.
 
-    All folds train on the same number of rows (at most two are left out), so that a network compiles once.
+    paired: whether equal rows may be of one event, as in a sample unfolded from what was measured of the reference.
+    These stay in one fold: a classifier that has trained on one of them takes the other for the same sample, and the
+    AUC of near copies falls below a half. All folds train on the same number of rows (at most two are left out), so
+    that a network compiles once.
     """
     n = min(len(reference), len(generated))
     if np.ndim(reference) != 2 or np.shape(reference)[1:] != np.shape(generated)[1:] or n < 2 * FOLDS:
@@ -80,7 +85,11 @@ def split_folds(
     if not np.isfinite(x).all():
         raise InputError("two-sample test: expected finite values")
     label = np.repeat([0, 1], n)
-    folds = list(StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(x, label))
+    if paired:
+        halves = KFold(FOLDS, shuffle=True, random_state=0).split(x[:n])
+        folds = [(np.concatenate([train, train + n]), np.concatenate([test, test + n])) for train, test in halves]
+    else:
+        folds = list(StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(x, label))
     rows = min(len(train) for train, _ in folds)
     # Rows come in order of their class: what is left out is drawn from both.
     keep = np.linspace(0, 1, rows)

@@ -156,7 +156,15 @@ def _scores(
 
 
 def _aucs(key: PRNGKey, truth: Selected, other: Selected, config: Config) -> dict[str, float]:
-    areas = two_sample(key, truth.gen, other.gen, config, reference_weight=truth.weight, generated_weight=other.weight)
+    areas = two_sample(
+        key,
+        truth.gen,
+        other.gen,
+        config,
+        paired=True,
+        reference_weight=truth.weight,
+        generated_weight=other.weight,
+    )
     numbers = {}
     for classifier, area in areas.items():
         numbers |= {f"auc_{classifier}": area.value, f"auc_{classifier}_error": area.error}

@@ -13,10 +13,10 @@ def panels(figure: Figure | SubFigure) -> tuple[Axes, Axes]:
     return top, bottom
 
 
-def band(axes: Axes, edges: np.ndarray, low: np.ndarray, high: np.ndarray, colour: str) -> None:
+def band(axes: Axes, edges: np.ndarray, low: np.ndarray, high: np.ndarray, colour: str, alpha: float = 0.28) -> None:
     """A band from low to high in each bin."""
     low, high = (np.append(v, v[-1]) for v in (low, high))
-    axes.fill_between(edges, low, high, step="post", color=colour, alpha=0.28, linewidth=0)
+    axes.fill_between(edges, low, high, step="post", color=colour, alpha=alpha, linewidth=0)
 
 
 def inverse(reference: np.ndarray) -> np.ndarray:

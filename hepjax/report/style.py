@@ -14,9 +14,10 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 REFERENCE = "#4d4d4d"
 GENERATED = "#d1495b"
 BASELINE = "#2e86ab"
-COLOURS = (REFERENCE, GENERATED, BASELINE, "#edae49", "#5b8e7d", "#7b5ea7", "#8c564b")
-MARKERS = ("s", "o", "^", "D", "v", "P", "X")
-LINES = ("-", "-", (0, (4, 1.5)), (0, (6, 1.5, 1, 1.5)), (0, (1, 1)), (0, (10, 2)), (0, (3, 3)))
+COLOURS = (REFERENCE, GENERATED, BASELINE, "#edae49", "#5b8e7d", "#7b5ea7", "#8c564b", "#d67fb1", "#17a2a2")
+MARKERS = ("s", "o", "^", "D", "v", "P", "X", "<", ">")
+_DASHES = ((4, 1.5), (6, 1.5, 1, 1.5), (1, 1), (10, 2), (3, 3), (8, 2, 1, 2, 1, 2), (2, 1))
+LINES = ("-", "-", *((0, dashes) for dashes in _DASHES))
 FLOOR = "#b7b7b7"
 RATIO_HALF_RANGE = 0.5
 

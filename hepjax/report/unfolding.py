@@ -103,21 +103,17 @@ def _observable(figure: Figure | SubFigure, comparison: UnfoldingComparison, k: 
     scale = inverse(reference)
     band(bottom, edges, 1 - error * scale, 1 + error * scale, _TRUTH.colour)
     bottom.axhline(1, color=_TRUTH.colour, linewidth=1)
+    alpha = min(0.28, 0.8 / len(others))  # of bands that lie upon one another
     for name in others:
         values, errors = density(distribution.histograms[name])
         for axes, factor in ((top, np.ones_like(scale)), (bottom, scale)):
-            _curve(axes, edges, values * factor, errors * factor, style[name], name, banded=name not in _GIVEN)
+            look, y, e = style[name], values * factor, errors * factor
+            axes.stairs(y, edges, baseline=None, color=look.colour, linestyle=look.line, linewidth=1.5, label=name)
+            if name not in _GIVEN:
+                band(axes, edges, y - e, y + e, look.colour, alpha)
     if comparison.classical:
         _points(top, bottom, comparison.classical[k])
     _axes(top, bottom, distribution)
-
-
-def _curve(
-    axes: Axes, edges: np.ndarray, values: np.ndarray, errors: np.ndarray, look: Look, label: str, *, banded: bool
-) -> None:
-    axes.stairs(values, edges, baseline=None, color=look.colour, linestyle=look.line, linewidth=1.5, label=label)
-    if banded:
-        band(axes, edges, values - errors, values + errors, look.colour)
 
 
 def _points(top: Axes, bottom: Axes, classical: Classical) -> None:

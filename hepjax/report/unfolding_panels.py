@@ -54,7 +54,7 @@ def summary_figure(comparison: UnfoldingComparison) -> Figure:
     """EMD and triangular discriminator of every sample and observable, in units of the floor's mean."""
     count = len(comparison.distributions)
     with house_style():
-        figure = new_figure(9.6, 1.5 + 0.62 * count)
+        figure = new_figure(9.6, 1.5 + count * max(0.62, 0.085 * len(comparison.samples)))
         left, right = figure.subplots(1, 2, sharey=True)
         _summary(left, comparison, "emd")
         _summary(right, comparison, "triangular")

@@ -67,10 +67,11 @@ def test_cells_on_one_scale_are_not_drowned_in_sparse_ones():
     assert 0.5 + 0.26 / 3 < shared < 0.8 and shared > own + 0.05
 
 
+@pytest.mark.parametrize("paired", [False, True], ids=["single", "paired"])
 @pytest.mark.parametrize("n", [30, 31, 32])
-def test_folds_cover_every_event_once_and_train_on_equal_rows(n):
+def test_folds_cover_every_event_once_and_train_on_equal_rows(n, paired):
     a, b = samples(n=n)
-    x, label, folds = split_folds(a, b[: n - 1])
+    x, label, folds = split_folds(a, b[: n - 1], paired=paired)
     assert len(x) == 2 * (n - 1) and label.sum() == n - 1
     np.testing.assert_array_equal(np.sort(np.concatenate([test for _, test in folds])), np.arange(len(x)))
     assert len({len(train) for train, _ in folds}) == 1
@@ -154,3 +155,11 @@ def test_bad_weights_are_one_line(bad):
     with pytest.raises(InputError, match="weights") as error:
         evaluation.two_sample(jax.random.key(0), a, b, SHORT, generated_weight=bad)
     assert "\n" not in str(error.value)
+
+
+def test_near_copies_are_told_apart_by_no_classifier_in_paired_folds():
+    """Trees that have trained on an event take its copy for the same sample; 4 standard errors of a half otherwise."""
+    a, noise = samples(n=1500, d=3, seed=7)
+    copies = a + 0.01 * noise
+    single, paired = (fold_auc(tree_scores, *split_folds(a, copies, paired=paired)) for paired in (False, True))
+    assert single.value < 0.5 - 4 * single.error and abs(paired.value - 0.5) < 4 * paired.error
