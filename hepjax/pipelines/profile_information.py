@@ -19,7 +19,6 @@ import numpy as np
 from jaxtyping import Float
 
 from hepjax import transforms
-from hepjax.types import AnyArray
 
 CUTOFF = 1e-6
 """Changes of the spectrum of which the response leaves less than this, in variance, do not count as seen."""
@@ -71,10 +70,8 @@ def information(events: Matched, control: float) -> Information:
     pull, spectrum, model = (
         total * weight / weight.sum() for weight in (events.pull, events.spectrum, events.spectrum * events.response)
     )
-    moments = transforms.standardize().fit(events.reco, weight=pull)
-    y, seen = (_quadratic(transforms.standardize().forward(moments, v)[0]) for v in (events.reco, events.data))
-    moments = transforms.standardize().fit(events.gen, weight=spectrum)
-    x = _quadratic(transforms.standardize().forward(moments, events.gen)[0])
+    y, seen = _quadratic(events.reco, pull, events.reco, events.data)
+    (x,) = _quadratic(events.gen, spectrum, events.gen)
     score = np.asarray(events.score, np.float64)
 
     gram = y.T @ (pull[:, None] * y)
@@ -93,11 +90,12 @@ def information(events: Matched, control: float) -> Information:
     )
 
 
-def _quadratic(z: AnyArray) -> Float[np.ndarray, "n p"]:
-    """1, z_i and z_i z_j."""
-    z = np.asarray(z, np.float64)
-    i, j = np.triu_indices(z.shape[1])
-    return np.hstack([np.ones((len(z), 1)), z, z[:, i] * z[:, j]])
+def _quadratic(sample: np.ndarray, weight: np.ndarray, *tables: np.ndarray) -> list[Float[np.ndarray, "n p"]]:
+    """1, z_i and z_i z_j of the observables of every table, z in standard deviations of the weighted sample."""
+    mean, scale = (np.asarray(a, np.float64) for a in transforms.standardize().fit(sample, weight=weight))
+    i, j = np.triu_indices(len(mean))
+    standard = [(np.asarray(table, np.float64) - mean) / scale for table in tables]
+    return [np.hstack([np.ones((len(z), 1)), z, z[:, i] * z[:, j]]) for z in standard]
 
 
 def _solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:

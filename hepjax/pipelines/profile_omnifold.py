@@ -20,6 +20,7 @@ from jaxtyping import Float, UInt8
 from hepjax import data as readers
 from hepjax.pipelines import omnifold_data as events
 from hepjax.pipelines import omnifold_diagnostics as diagnostics
+from hepjax.pipelines import options
 from hepjax.pipelines import profile_steps as steps
 from hepjax.pipelines.profile_information import Information
 from hepjax.pipelines.profile_omnifold_config import Config, Nuisance
@@ -62,11 +63,15 @@ class Estimate(NamedTuple):
 
 
 class Params(NamedTuple):
-    """What a fit has found. weight: (n,) of the events. replicas: (r, n). iterations: all of them, stacked."""
+    """What a fit has found, and its bootstraps below it.
 
-    weight: Float[AnyArray, " n"]
-    replicas: Float[AnyArray, "r n"]
-    estimate: Estimate
+    weight: (1 + r, n) of the events. theta: (1 + r, k). covariance, missing: as in `Estimate`. iterations: stacked.
+    """
+
+    weight: Float[AnyArray, "fits n"]
+    theta: Float[AnyArray, "fits k"]
+    covariance: Float[AnyArray, "k k"]
+    missing: Float[AnyArray, ""]
     iterations: Step
 
 
@@ -115,22 +120,28 @@ def fit(
     if place is not None:
         write_histories(place / "history.csv", {k: v for _, result in results for k, v in result.histories.items()})
     inside = np.flatnonzero(problem.pass_gen)
-    weights = jnp.stack([(drawn.weight * result.push)[inside] for drawn, result in results])
     nominal = results[0][1]
     theta = jnp.stack([result.steps.theta[-1] for _, result in results])
-    hessian = np.asarray(jax.hessian(penalty)(theta[0]))
-    covariance = _covariance(nominal.information, hessian, nominal.steps.at_bound[-1])
-    found = Estimate(theta[0], covariance, theta[1:], np.asarray(nominal.information.missing))
+    known = np.asarray(jax.hessian(penalty)(theta[0]))
+    params = Params(
+        weight=jnp.stack([(drawn.weight * result.push)[inside] for drawn, result in results]),
+        theta=theta,
+        covariance=_covariance(nominal.information, known, nominal.steps.at_bound[-1]),
+        missing=np.asarray(nominal.information.missing),
+        iterations=nominal.steps,
+    )
     return State(
         Spec(config, simulation.gen_columns, columns, len(inside)),
         Constants(problem.gen[inside], events.digest(measured)),
-        jax.tree.map(jnp.asarray, Params(weights[0], weights[1:], found, nominal.steps)),
+        jax.tree.map(jnp.asarray, params),
     )
 
 
 def estimate(state: State) -> Estimate:
     """The nuisance parameters, their covariance and their bootstraps."""
-    return state.params.estimate
+    theta, *replicas = state.params.theta
+    replicas = jnp.array(replicas).reshape(-1, len(theta))
+    return Estimate(theta, state.params.covariance, replicas, state.params.missing)
 
 
 def iterations(state: State) -> Step:
@@ -147,8 +158,9 @@ def unfold(key: PRNGKey, state: State, data: Measured) -> Unfolded:
     found = events.digest(events.measured(data, state.spec.reco_columns, "data"))
     if not np.array_equal(found, state.constants.digest):
         raise InputError("data: other events than those of the fit, expected the same: Profile OmniFold fits each anew")
-    replicas = state.params.replicas if state.spec.config.bootstraps else None
-    return Unfolded(state.constants.gen, state.params.weight, state.spec.gen_columns, replicas)
+    weight = state.params.weight
+    replicas = weight[1:] if state.spec.config.bootstraps else None
+    return Unfolded(state.constants.gen, weight[0], state.spec.gen_columns, replicas)
 
 
 def save(path: str | os.PathLike[str], state: State) -> None:
@@ -179,11 +191,8 @@ def _covariance(told: Information, penalty: np.ndarray, at_bound: np.ndarray) ->
 
 
 def _check_options(config: Config) -> None:
-    for name, least in {"iterations": 1, "starts": 1, "members": 1, "bootstraps": 0}.items():
-        if getattr(config, name) < least:
-            raise InputError(f"config: {name} is {getattr(config, name)}, expected at least {least}")
-    if not config.hidden or min(config.hidden) < 1:
-        raise InputError(f"config: hidden is {config.hidden}, expected one or several layers of at least 1 unit")
+    options.at_least(config, iterations=1, starts=1, members=1, bootstraps=0)
+    options.layers(config, "hidden")
     names = [nuisance.name for nuisance in config.nuisances]
     if not names or len(set(names)) < len(names):
         raise InputError(f"config: nuisances are {', '.join(names) or 'none'}, expected one or several, each once")
@@ -227,6 +236,6 @@ def _untrained(spec: Spec) -> State:
     step = diagnostics.Step(*[floats(rounds)] * len(diagnostics.Step._fields))
     step = step._replace(quantiles=floats(rounds, len(diagnostics.QUANTILES)))
     history = Step(floats(rounds, k), flags(rounds, k), flags(rounds), floats(rounds), step, step)
-    found = Estimate(floats(k), floats(k, k), floats(config.bootstraps, k), floats())
-    params = Params(floats(n), floats(config.bootstraps, n), found, history)
+    fits = 1 + config.bootstraps
+    params = Params(floats(fits, n), floats(fits, k), floats(k, k), floats(), history)
     return State(spec, Constants(floats(n, len(spec.gen_columns)), np.empty(32, np.uint8)), params)

@@ -9,7 +9,7 @@ from hepjax.training.config import Config as Training
 
 CLASSIFIER = Training(
     epochs=4,
-    batch_size=2048,
+    batch_size=512,
     learning_rate=5e-3,
     weight_decay=1e-2,
     ema=0.95,

@@ -30,7 +30,7 @@ def fit(
     key: PRNGKey,
     simulation: Unfolding,
     nominal: Float[AnyArray, " k"],
-    variations: Sequence[tuple[Float[AnyArray, " k"], Unfolding]],
+    variations: Sequence[tuple[Float[AnyArray, " _"], Unfolding]],
     config: Learned = Learned(),  # noqa: B008 - frozen
     *,
     folder: str | os.PathLike[str] | None = None,

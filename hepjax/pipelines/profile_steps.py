@@ -171,9 +171,9 @@ def _nuisances(run: Run, state: _State, pull: Array, push: Array) -> tuple[Maxim
     """The M-step, and what the data tell of the parameters after it."""
     gen, reco, weight = run.matched
     data = run.problem.data
-    search = maximiser(run.response, run.penalty, run.config)
     spectrum, pull = weight * state.push[run.rows], weight * pull
-    found = search(state.theta, gen, reco, spectrum, pull, data.weight.sum(), state.control)
+    search = maximiser(run.response, run.penalty, run.config.starts)
+    found = search(state.theta, bounds(run.config), gen, reco, spectrum, pull, data.weight.sum(), state.control)
     log_weight, score = log_response(run.response)(gen, reco, found.theta)
     arrays = gen, reco, weight * push[run.rows], jnp.exp(log_weight), pull, score, data.reco, data.weight
     return found, information.information(Matched(*map(np.asarray, arrays)), state.control)
@@ -195,15 +195,16 @@ def log_response(response: Response) -> Callable[..., tuple[Array, Array]]:
 
 
 @functools.lru_cache(maxsize=16)
-def maximiser(response: Response, penalty: Penalty, config: Config) -> Callable[..., Maximum]:
-    """Jitted M-step: (theta (k,), gen, reco, spectrum (n,), pull (n,), yield (), control ()) -> `inference.Maximum`.
+def maximiser(response: Response, penalty: Penalty, starts: int) -> Callable[..., Maximum]:
+    """Jitted M-step: (theta (k,), bounds, gen, reco, spectrum (n,), pull (n,), yield, control) -> `Maximum`.
 
-    The search starts at the best of the theta given and, of every parameter, some values between its bounds.
+    The search starts at the best of the theta given and, of every parameter, `starts` values between its bounds.
     """
-    low, high = (jnp.array([getattr(n, end) for n in config.nuisances], float) for end in ("low", "high"))
 
     @jax.jit
-    def search(theta, gen, reco, spectrum, pull, total, control):
+    def search(theta, ends, gen, reco, spectrum, pull, total, control):
+        low, high = ends
+
         def log_likelihood(theta):
             one = jax.checkpoint(lambda event: response(event[0], event[1], theta))
             values = jax.lax.map(one, (gen, reco), batch_size=ROWS_AT_ONCE)
@@ -211,13 +212,19 @@ def maximiser(response: Response, penalty: Penalty, config: Config) -> Callable[
             mean = jnp.sum(pull * values) / pull.sum()
             return total * (mean - control * normalisation) - penalty(theta)
 
-        shares = (jnp.arange(config.starts) + 0.5) / config.starts
+        shares = (jnp.arange(starts) + 0.5) / starts
         grid = low + shares[:, None] * (high - low)
         others = [theta.at[k].set(value) for k in range(len(theta)) for value in grid[:, k]]
         start = inference.best_start(log_likelihood, jnp.stack([theta, *others]))
-        return inference.maximize(log_likelihood, start, (low, high))
+        return inference.maximize(log_likelihood, start, ends)
 
     return search
+
+
+def bounds(config: Config) -> tuple[Float[Array, " k"], Float[Array, " k"]]:
+    """Least and greatest values of all nuisance parameters."""
+    low, high = (jnp.array([getattr(n, end) for n in config.nuisances], float) for end in ("low", "high"))
+    return low, high
 
 
 @functools.lru_cache(maxsize=16)
