@@ -48,7 +48,9 @@ def compare(
     classifier network. Columns are found by their names, in any order. Weights may be negative in part. Raises
     InputError for a missing column, fewer than 60 events, or values and weights that are not finite or do not add up.
     """
-    names = [column.name for column in metrics.columns_of(samples)]
+    if not samples:
+        raise InputError("a comparison needs at least one unfolded sample")
+    names = [column.name for column in next(iter(samples.values())).columns]
     prior = _gen(simulation) if prior is None and simulation is not None else prior
     views = {name: _view(name, sample, names) for name, sample in _named(truth, samples, reco, prior).items()}
     floors = _floors(views[TRUTH])

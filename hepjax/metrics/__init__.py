@@ -55,7 +55,7 @@ from hepjax.metrics.showers import (
 )
 from hepjax.metrics.significance import Roc, Sic, roc, sic
 from hepjax.metrics.substructure import label, public_edges
-from hepjax.metrics.unfolding import Classical, Selected, UnfoldingComparison, columns_of, effective_size, select
+from hepjax.metrics.unfolding import Classical, Selected, UnfoldingComparison, effective_size, select
 
 __all__ = [
     "Auc",
@@ -88,7 +88,6 @@ __all__ = [
     "chi2",
     "classifier_view",
     "column_over_e",
-    "columns_of",
     "copy_test",
     "correlations",
     "coverage",

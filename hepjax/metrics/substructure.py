@@ -1,6 +1,6 @@
 """The known observables of jets: their axis labels, and the bins of public unfolding comparisons.
 
-Any other column shows its name and unit, in bins over the central 99 percent of the reference.
+Any other column shows its name and unit, in bins over most of the reference.
 """
 
 from __future__ import annotations
@@ -50,8 +50,13 @@ def label(column: Column) -> str:
 
 
 def public_edges(column: Column, reference: Float[np.ndarray, " n"]) -> Float[np.ndarray, " 30"]:
-    """29 equal bins over the range of public comparisons, or over the central 99 percent of the reference."""
+    """29 equal bins over the range of public comparisons, or over the central 99 percent of the reference.
+
+    The latter where there is no public range, or less than half of the reference is in it, as of other jets.
+    """
     known = _KNOWN.get(column.name)
-    if known is None or known.range is None:
-        return linear_edges(reference, bins=BINS, coverage=CENTRAL)
-    return np.linspace(*known.range, BINS + 1)
+    if known is not None and known.range is not None:
+        low, high = known.range
+        if np.mean((reference >= low) & (reference <= high)) >= 0.5:
+            return np.linspace(low, high, BINS + 1)
+    return linear_edges(reference, bins=BINS, coverage=CENTRAL)

@@ -91,10 +91,3 @@ def effective_size(weight: Float[AnyArray, " n"]) -> float:
     """
     weight = np.asarray(weight, np.float64)
     return float(np.square(weight.sum()) / np.square(weight).sum())
-
-
-def columns_of(samples: Mapping[str, Unfolded]) -> tuple[Column, ...]:
-    """The observables that a comparison is about: those of the first unfolded sample."""
-    if not samples:
-        raise InputError("a comparison needs at least one unfolded sample")
-    return tuple(next(iter(samples.values())).columns)

@@ -6,15 +6,30 @@ import pytest
 from hepjax import metrics
 from hepjax.types import Column
 
+RANGES = {
+    "mass_gev": (1.0, 60.0),
+    "multiplicity": (3.5, 61.5),
+    "ln_rho": (-14.0, -2.0),
+    "z_g": (0.05, 0.55),
+    "tau21": (0.1, 1.1),
+}
 
-@pytest.mark.parametrize("name", ["mass_gev", "multiplicity", "width", "ln_rho", "z_g", "tau21"])
+
+@pytest.mark.parametrize("name", RANGES)
 def test_public_ranges_have_29_bins_whatever_the_sample(name):
-    edges = metrics.public_edges(Column(name), np.array([1e3, 2e3]))
-    assert len(edges) == 30 and edges[-1] < 62 and "$" in metrics.label(Column(name))
+    low, high = RANGES[name]
+    for sample in (np.array([low, high]), np.linspace(low - 0.2 * (high - low), high, 50)):
+        np.testing.assert_allclose(metrics.public_edges(Column(name), sample), np.linspace(low, high, 30))
+    assert "$" in metrics.label(Column(name))
+
+
+def test_jets_of_another_kind_have_bins_of_their_own():
+    mass = np.random.default_rng(1).normal(170, 10, size=1000)
+    np.testing.assert_allclose(metrics.public_edges(Column("mass_gev"), mass)[0], np.quantile(mass, 0.005))
 
 
 def test_bins_of_the_multiplicity_hold_two_whole_numbers():
-    counts = metrics.histogram(np.arange(100.0), metrics.public_edges(Column("multiplicity"), np.zeros(2))).counts
+    counts = metrics.histogram(np.arange(100.0), metrics.public_edges(Column("multiplicity"), np.arange(60.0))).counts
     np.testing.assert_array_equal(counts, 2)
 
 
