@@ -3,9 +3,9 @@
     .venv/bin/python experiments/generate_zjets.py --file ../shared/data/zjets/zjets.hdf5
 
 Two samples of Pythia's shower, of 5,500 events each, and one of 2,000 events of Vincia's: 2 and 5 minutes of one core,
-at about 110 and 7 events in a second, nearly all of it in the generator. Seeds are 1 and 2, not chosen among others. The
-means at gen and sim are within 3 standard errors, but for ln rho at gen with Pythia's shower (3.01), with which width
-(-2.9) and tau21 (2.9) are correlated. Everything is in `experiments/results/zjets_generated.json`.
+at about 110 and 7 events in a second, nearly all of it in the generator. Seeds are 1 and 2, not chosen among others.
+The means at gen and sim are within 3 standard errors, but for ln rho at gen with Pythia's shower (3.01), with which
+width (-2.9) and tau21 (2.9) are correlated. Everything is in `experiments/results/zjets_generated.json`.
 """
 
 from __future__ import annotations
