@@ -17,7 +17,6 @@ those of the seeds 0 and 2 alone. Everything measured is in `experiments/results
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -127,7 +126,7 @@ def unfold_all(tasks: dict[str, Task], name: str, seed: int, folder: Path) -> No
         made = {"method": name, "selection": f"that of the task {task}", "seed": seed, **seconds}
         path.parent.mkdir(parents=True, exist_ok=True)
         data.unfolding.write(path, unfolded, made | {"software": runs.provenance()})
-        print(task, name, seed, json.dumps(seconds), flush=True)
+        print(task, name, seed, f"{fitted - started:.0f} s", flush=True)
 
 
 def coverage(state: State, task: Task) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from jaxtyping import Array, Float
 
 from hepjax import data, transforms
 from hepjax.pipelines import anomaly_model as model
-from hepjax.pipelines import calibration, calibration_model, caloflow, caloflow_training, samples
+from hepjax.pipelines import calibration, calibration_model, caloflow, caloflow_training, options, samples, states
 from hepjax.pipelines.anomaly_config import Config, Energy, Quantity, Sides
 from hepjax.pipelines.anomaly_model import Scored
 from hepjax.training import checkpoint, read_histories, write_histories
@@ -126,17 +126,7 @@ def save(path: str | os.PathLike[str], state: State) -> None:
 def load(path: str | os.PathLike[str]) -> State:
     """Read a fitted state. Raises InputError where there is none, or a damaged one, or that of another model."""
 
-    def untrained(spec):
-        if not isinstance(spec, model.Spec):
-            raise InputError(f"{path}: holds another model, expected one of an anomaly search")
-        showers = caloflow_training.untrained(spec.showers)
-        constants, params = calibration_model.untrained(spec.energy)
-        columns, none = jnp.zeros((spec.config.degree + 1, len(model.quantities(spec)))), jnp.zeros(())
-        usual = transforms.Trend(none, none, columns, columns)
-        trends = model.Trends(usual, usual, usual)
-        return State(spec, model.Constants(showers.constants, constants, trends), model.Params(showers.params, params))
-
-    return checkpoint.load(path, untrained)
+    return states.load(path, {model.Spec: _untrained}, "one of an anomaly search")
 
 
 class _Likelihoods(NamedTuple):
@@ -211,8 +201,15 @@ def _join_histories(folder: Path, names: tuple[str, ...]) -> None:
 
 
 def _check_options(config: Config) -> None:
-    for name in ("degree", "draws"):
-        if getattr(config, name) < 1:
-            raise InputError(f"config: {name} is {getattr(config, name)}, expected at least 1")
-    if not 0 < config.held_out < 1:
-        raise InputError(f"config: held_out is {config.held_out}, expected between 0 and 1")
+    options.at_least(config, degree=1, draws=1)
+    options.fraction(config, "held_out", zero=False)
+
+
+def _untrained(spec: model.Spec) -> State:
+    """A state of the right shapes."""
+    showers = caloflow_training.untrained(spec.showers)
+    constants, params = calibration_model.untrained(spec.energy)
+    columns, none = jnp.zeros((spec.config.degree + 1, len(model.quantities(spec)))), jnp.zeros(())
+    usual = transforms.Trend(none, none, columns, columns)
+    trends = model.Trends(usual, usual, usual)
+    return State(spec, model.Constants(showers.constants, constants, trends), model.Params(showers.params, params))

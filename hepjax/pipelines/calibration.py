@@ -19,7 +19,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from hepjax import data, training
-from hepjax.pipelines import calibration_features, samples
+from hepjax.pipelines import calibration_features, options, samples, states
 from hepjax.pipelines import calibration_model as model
 from hepjax.pipelines.calibration_config import Config
 from hepjax.pipelines.calibration_model import Calibrated
@@ -88,22 +88,14 @@ def save(path: str | os.PathLike[str], state: State) -> None:
 def load(path: str | os.PathLike[str]) -> State:
     """Read a fitted state. Raises InputError where there is none, or a damaged one, or that of another model."""
 
-    def untrained(spec):
-        if not isinstance(spec, model.Spec):
-            raise InputError(f"{path}: holds another model, expected one of a calibration")
-        return State(spec, *model.untrained(spec))
-
-    return checkpoint.load(path, untrained)
+    return states.load(path, {model.Spec: lambda spec: State(spec, *model.untrained(spec))}, "one of a calibration")
 
 
 def _check_options(config: Config) -> None:
-    for name in ("members", "components", "degree", "batch"):
-        if getattr(config, name) < 1:
-            raise InputError(f"config: {name} is {getattr(config, name)}, expected at least 1")
+    options.at_least(config, members=1, components=1, degree=1, batch=1)
     if len(set(config.features)) != len(config.features) or not config.features:
         raise InputError(f"config: features are {', '.join(config.features)}, expected one or several, each once")
-    if not 0 <= config.validation < 1:
-        raise InputError(f"config: validation is {config.validation}, expected at least 0 and less than 1")
+    options.fraction(config, "validation")
     if not (config.smear >= 0 and config.reach > 1):
         raise InputError("config: expected smear zero or above, and reach above 1")
     plan.check(config.training)

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from hepjax import data, metrics
-from hepjax.pipelines import caloflow_coordinates, caloflow_training, samples, symmetry
+from hepjax.pipelines import caloflow_coordinates, caloflow_training, options, samples, states, symmetry
 from hepjax.pipelines import caloflow_model as model
 from hepjax.pipelines.caloflow_config import Config
 from hepjax.training import checkpoint, plan
@@ -104,12 +104,7 @@ def save(path: str | os.PathLike[str], state: State) -> None:
 def load(path: str | os.PathLike[str]) -> State:
     """Read a fitted state. Raises InputError where there is none, or a damaged one, or that of another model."""
 
-    def untrained(spec):
-        if not isinstance(spec, model.Spec):
-            raise InputError(f"{path}: holds another model, expected one of CaloFlow")
-        return caloflow_training.untrained(spec)
-
-    return checkpoint.load(path, untrained)
+    return states.load(path, {model.Spec: caloflow_training.untrained}, "one of CaloFlow")
 
 
 def in_batches(function: Callable[..., Array], size: int, *events: Array) -> Array:
@@ -130,16 +125,8 @@ def require_geometry(state: State, geometry: Geometry) -> None:
 
 
 def _check_options(config: Config) -> None:
-    for name in ("layers_depth", "depth", "copies", "batch"):
-        if getattr(config, name) < 1:
-            raise InputError(f"config: {name} is {getattr(config, name)}, expected at least 1")
-    for name in ("nodes", "bins"):
-        if getattr(config, name) < 2:
-            raise InputError(f"config: {name} is {getattr(config, name)}, expected at least 2")
-    for name in ("bound", "scale_noise"):
-        if not getattr(config, name) > 0:
-            raise InputError(f"config: {name} is {getattr(config, name)}, expected a positive number")
-    if not 0 < config.validation < 1:
-        raise InputError(f"config: validation is {config.validation}, expected between 0 and 1")
+    options.at_least(config, layers_depth=1, depth=1, copies=1, batch=1, nodes=2, bins=2)
+    options.positive(config, "bound", "scale_noise")
+    options.fraction(config, "validation", zero=False)
     for recipe in (config.layers_training, config.training, config.student_training):
         plan.check(recipe)

@@ -39,7 +39,7 @@ class Config:
     """Bridges: the limit without noise, which maps an event to one event."""
     steps: int | None = None
     """Steps of the sampler; by default 100 of a bridge, and 20 of flow matching, each two net evaluations."""
-    iterations: int = 5
+    iterations: int = 8
     """Iterations of the correction of the prior; 0 keeps that of the simulation."""
     draws: int = 4
     """Posterior draws of each event, among which the corrected prior chooses."""

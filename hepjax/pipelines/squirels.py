@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hepjax import transforms
-from hepjax.pipelines import coordinates, pairing, samples, symmetry
+from hepjax.pipelines import coordinates, options, pairing, samples, states, symmetry
 from hepjax.pipelines import squirels_model as model
 from hepjax.pipelines import squirels_training as bridge_training
 from hepjax.pipelines.squirels_config import Config
@@ -96,24 +96,16 @@ def save(path: str | os.PathLike[str], state: State) -> None:
 def load(path: str | os.PathLike[str]) -> State:
     """Read a fitted state. Raises InputError where there is none, or a damaged one, or that of another model."""
 
-    def untrained(spec):
-        if not isinstance(spec, model.Spec):
-            raise InputError(f"{path}: holds another model, expected one of SQuIRELS")
-        return _untrained(spec)
-
-    return checkpoint.load(path, untrained)
+    return states.load(path, {model.Spec: _untrained}, "one of SQuIRELS")
 
 
 def _check_options(config: Config) -> None:
     if config.net == "conv" and config.coordinates != "zscore":
         raise InputError(f"config: net conv with coordinates {config.coordinates}, expected zscore ones, or net resnet")
-    for name in ("response_width", "width", "blocks", "steps", "group", "iterations", "refine_batch"):
-        if getattr(config, name) < 1:
-            raise InputError(f"config: {name} is {getattr(config, name)}, expected at least 1")
-    if config.nodes < 2:
-        raise InputError(f"config: nodes is {config.nodes}, expected at least 2")
-    if not 0 <= config.validation < 1:
-        raise InputError(f"config: validation is {config.validation}, expected at least 0 and less than 1")
+    options.at_least(
+        config, response_width=1, width=1, blocks=1, steps=1, group=1, iterations=1, refine_batch=1, nodes=2
+    )
+    options.fraction(config, "validation")
     if not (config.gamma > 0 and config.threshold_mev >= 0):
         raise InputError("config: expected gamma above zero, and threshold_mev zero or above")
     for recipe in (config.response_training, config.shape_training):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 
-from hepjax.pipelines import omnifold, posterior
+from hepjax.pipelines import omnifold, posterior, states
 from hepjax.pipelines.unfolding_config import METHODS, Config
 from hepjax.training import checkpoint
 from hepjax.types import Column, InputError, Measured, PRNGKey, State, Unfolded, Unfolding
@@ -72,11 +72,5 @@ def save(path: str | os.PathLike[str], state: State) -> None:
 def load(path: str | os.PathLike[str]) -> State:
     """Read a fitted state. Raises InputError where there is none, or a damaged one, or that of another model."""
 
-    def untrained(spec):
-        if isinstance(spec, omnifold.Spec):
-            return omnifold.untrained(spec)
-        if isinstance(spec, posterior.Spec):
-            return posterior.untrained(spec)
-        raise InputError(f"{path}: holds another model, expected one of unfolding")
-
-    return checkpoint.load(path, untrained)
+    kinds = {omnifold.Spec: omnifold.untrained, posterior.Spec: posterior.untrained}
+    return states.load(path, kinds, "one of unfolding")
