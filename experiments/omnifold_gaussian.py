@@ -98,15 +98,11 @@ def one(example: Example, options: Options, seed: int) -> dict[str, Any]:
     unfolded = omnifold.unfold(jax.random.key(seed), state, data)
     value, error = moments(unfolded), errors(example, unfolded, data, subtracted)
     pulls = (value - np.array(example.data)) / error
+    names = ("mean", "width", "error_mean", "error_width", "pull_mean", "pull_width")
     exact = example.data.log_prob(GRID) - example.simulation.log_prob(GRID)
     learned = np.log(np.asarray(omnifold.push(state, GRID[:, None].astype(np.float32)), np.float64))
     return {
-        "mean": value[0],
-        "width": value[1],
-        "error_mean": error[0],
-        "error_width": error[1],
-        "pull_mean": pulls[0],
-        "pull_width": pulls[1],
+        **dict(zip(names, np.concatenate([value, error, pulls]).tolist(), strict=True)),
         "yield_over_truth": float(np.sum(unfolded.weight) / truth.pass_gen.sum()),
         "worst_log_ratio": float(np.abs((learned - learned.mean()) - (exact - exact.mean())).max()),
         "chi2": np.asarray(omnifold.diagnostics(state).chi2)[:, 0].tolist(),

@@ -18,7 +18,6 @@ from jaxtyping import Array, Float, UInt8
 
 from hepjax import data as readers
 from hepjax import transforms
-from hepjax.files import atomic_write
 from hepjax.pipelines import omnifold_data as events
 from hepjax.pipelines import omnifold_steps as steps
 from hepjax.pipelines import reweighting
@@ -75,8 +74,8 @@ def fit(
 
     simulation: its weights may be negative in part, and only their ratios count. data: columns are matched to the
     simulation's by name. background: subtracted from the data, at the yield its weights add up to. folder: where
-    checkpoints, `history.csv` and `diagnostics.txt` go; with resume, a fit that was killed continues there and ends
-    with the same weights. Returns a `State` for `unfold`, `diagnostics` and `save`.
+    checkpoints and `history.csv` go; with resume, a fit that was killed continues there and ends with the same
+    weights. Returns a `State` for `unfold`, `diagnostics` and `save`.
 
     Raises InputError for options out of range, events that cannot be unfolded, missing columns, or a background as
     large as the data.
@@ -88,31 +87,22 @@ def fit(
     subtracted = None if background is None else events.measured(background, columns, "background")
     problem = events.problem(simulation, measured, subtracted)
     place = None if folder is None else Path(folder)
-    results = []
-    for replica in range(1 + config.bootstraps):
-        key_fit, key_draw = jax.random.split(jax.random.fold_in(key, replica))
-        drawn = events.bootstrap(key_draw, problem, config.bootstrap_simulation) if replica else problem
-        name = f"bootstrap_{replica}_" if replica else ""
-        results.append((drawn, steps.iterate(key_fit, drawn, config, place, resume, name)))
-    nominal = results[0][1]
+    nominal, weight = _run(key, problem, config, place, resume)
+    replicas = [_run(key, problem, config, place, resume, n)[1][-1] for n in range(1, 1 + config.bootstraps)]
     if place is not None:
-        write_histories(place / "history.csv", {k: v for _, result in results for k, v in result.histories.items()})
-        with atomic_write(place / "diagnostics.txt") as temporary:
-            temporary.write_text(table(nominal.diagnostics) + "\n")
-    inside = np.flatnonzero(problem.pass_gen)
-    weights = [(drawn.weight * result.push)[:, inside] for drawn, result in results]
-    ratio = steps.log_ratio(config, nominal.gen, problem.gen[inside])
-    generated = jnp.asarray(simulation.weight, float)[inside]
+        write_histories(place / "history.csv", nominal.histories)
+    gen = problem.gen[np.flatnonzero(problem.pass_gen)]
+    generated = jnp.asarray(simulation.weight, float)[np.flatnonzero(problem.pass_gen)]
     constants = Constants(
-        gen=problem.gen[inside],
-        weight=weights[0],
-        replicas=jnp.stack([weight[-1] for weight in weights])[1:],
+        gen=gen,
+        weight=weight,
+        replicas=jnp.stack(replicas) if replicas else jnp.empty((0, len(gen))),
         moments=nominal.gen.constants,
-        scale=weights[0][-1].sum() / (generated * jnp.exp(ratio)).sum(),
+        scale=weight[-1].sum() / (generated * jnp.exp(steps.log_ratio(config, nominal.gen, gen))).sum(),
         digest=events.digest(measured),
         diagnostics=nominal.diagnostics,
     )
-    spec = Spec(config, simulation.gen_columns, columns, len(inside), tuple(nominal.diagnostics.steps))
+    spec = Spec(config, simulation.gen_columns, columns, len(gen), tuple(nominal.diagnostics.steps))
     return State(spec, constants, nominal.gen.params)
 
 
@@ -166,6 +156,18 @@ def load(path: str | os.PathLike[str]) -> State:
         return untrained(spec)
 
     return checkpoint.load(path, build)
+
+
+def _run(
+    key: PRNGKey, problem: events.Problem, config: Config, folder: Path | None, resume: bool, replica: int = 0
+) -> tuple[steps.Result, Float[Array, "iterations n"]]:
+    """All iterations of the unfolding, or of a replica, and the weights of the events inside the phase space."""
+    key_fit, key_draw = jax.random.split(jax.random.fold_in(key, replica))
+    if replica:
+        problem = events.bootstrap(key_draw, problem, config.bootstrap_simulation)
+    name = f"bootstrap_{replica}_" if replica else ""
+    result = steps.iterate(key_fit, problem, config, folder, resume, name)
+    return result, (problem.weight * result.push)[:, np.flatnonzero(problem.pass_gen)]
 
 
 def _check_options(config: Config) -> None:

@@ -33,8 +33,10 @@ from hepjax.pipelines.omnifold_config import Config
 from hepjax.pipelines.omnifold_data import Problem
 from hepjax.pipelines.omnifold_diagnostics import FAKES, GEN, RECO
 from hepjax.pipelines.reweighting import Ratio
-from hepjax.training.history import History
+from hepjax.training.history import History, extend
 from hepjax.types import Events, PRNGKey
+
+FEW = 1e-3  # a fraction of clipped logits that is nothing to warn of
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +45,7 @@ class Result(NamedTuple):
     """What the iterations leave.
 
     push: (iterations, n), nu. gen: the ratio of the last step 2.
-    histories: of every training.
+    histories: of every step, with all iterations one after the other.
     """
 
     push: Float[Array, "iterations n"]
@@ -102,8 +104,9 @@ def iterate(
         pushes.append(push)
         steps.append(summaries)
         chi2.append(_closure(problem, push))
-        histories |= {f"{name}iteration_{iteration}_{step}": ratio.history for step, ratio in ratios.items()}
-        log.info("%siteration %d: worst chi2/ndf %.2f", name, iteration, chi2[-1].max())
+        for step, summary in summaries.items():
+            histories[step] = _extended(histories.get(step, {}), ratios[step].history, iteration, summary)
+        _report(f"{name}iteration {iteration}", summaries, chi2[-1])
     stacked = jax.tree.map(lambda *values: np.stack(values), *steps)
     return Result(jnp.stack(pushes), ratios[GEN], diagnostics.Diagnostics(stacked, np.stack(chi2)), histories)
 
@@ -145,6 +148,28 @@ def _iteration(
         mean = (weight * push)[matched].sum() / weight[matched].sum()
         push = push.at[fakes].set(apply(FAKES, problem.reco, fakes, mean))
     return _normalised(problem, push), ratios, summaries
+
+
+def _report(title: str, summaries: Mapping[str, diagnostics.Step], chi2: np.ndarray) -> None:
+    """Log an iteration; as a warning, which shows without any set-up, where many events have a clipped logit."""
+    clipped = max(float(summary.clipped) for summary in summaries.values())
+    log.log(
+        logging.WARNING if clipped > FEW else logging.INFO,
+        "%s: %.0f effective events, %.2f%% clipped, worst chi2/ndf at detector level %.2f",
+        title,
+        summaries[GEN].effective,
+        100 * clipped,
+        chi2.max(),
+    )
+
+
+def _extended(
+    before: Mapping[str, np.ndarray], history: Mapping[str, np.ndarray], iteration: int, summary: diagnostics.Step
+) -> History:
+    """The history of a step with the epochs of another iteration, beside the weights that these ended with."""
+    ended = {"iteration": iteration, **{name: getattr(summary, name) for name in ("effective", "largest", "clipped")}}
+    rows = {name: np.full(len(history["epoch"]), float(value)) for name, value in ended.items()}
+    return extend(before, {**history, "epoch": history["epoch"] + len(before.get("epoch", ())), **rows})
 
 
 def _total(problem: Problem) -> Array:

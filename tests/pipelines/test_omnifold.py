@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from toys import same_numbers
 
-from hepjax.pipelines import omnifold, reweighting
+from hepjax.pipelines import omnifold, omnifold_diagnostics, omnifold_steps, reweighting
 from hepjax.training import Config as Training
-from hepjax.training import checkpoint, epoch, plan
+from hepjax.training import checkpoint, epoch, plan, read_histories
 from hepjax.types import Column, InputError, Measured, Unfolding
 
 pytestmark = pytest.mark.usefixtures("fast_compilation")
@@ -108,6 +108,23 @@ def test_the_record_shows_weights_and_closure(state):
     # 18 degrees of freedom: chi2 / ndf has the width 1 / 3; the prior is many widths off.
     assert record.chi2.shape == (4, 1) and record.chi2[0] > 5 and record.chi2[-1] < 2
     assert len(omnifold.table(record).splitlines()) == 2 + 2 * SMALL.iterations
+
+
+def test_clipped_logits_are_counted():
+    history = {"epoch": np.arange(1.0, 4), "loss": np.array([0.7, 0.6, 0.5]), "val_loss": np.array([0.7, 0.6, 0.65])}
+    logits = np.array([0, reweighting.MAX_LOG, -reweighting.MAX_LOG, 1])
+    step = omnifold_diagnostics.step(history, logits, np.arange(4.0), np.array([1.0, 1, 1, -1]))
+    assert (step.clipped, step.epochs, step.loss) == (0.5, 3, np.float32(0.6))
+    assert (step.effective, step.largest, step.quantiles[2]) == (1, 3, 1.5)
+
+
+@pytest.mark.parametrize("few, level", [(1e-3, "INFO"), (-1.0, "WARNING")], ids=["few", "many"])
+def test_an_iteration_is_logged_and_clipped_logits_are_a_warning(monkeypatch, caplog, few, level):
+    monkeypatch.setattr(omnifold_steps, "FEW", few)
+    with caplog.at_level("INFO"):
+        omnifold.fit(KEY, simulated(0, 1000), observed(1, 1000), dataclasses.replace(QUICK, iterations=1))
+    (record,) = (record for record in caplog.records if record.name.endswith("omnifold_steps"))
+    assert record.levelname == level and "0.00% clipped" in record.getMessage()
 
 
 def test_a_simulation_that_is_right_keeps_its_weights():
@@ -211,11 +228,20 @@ def test_a_killed_fit_resumes_to_identical_weights(tmp_path, monkeypatch):
     resumed = omnifold.fit(*args, folder=tmp_path / "killed", resume=True)
     unbroken = omnifold.fit(*args, folder=tmp_path / "unbroken")
     assert same_numbers(resumed, unbroken) and same_numbers(resumed, omnifold.fit(*args))
-    for name in ("history.csv", "diagnostics.txt"):
-        assert (tmp_path / "killed" / name).read_text() == (tmp_path / "unbroken" / name).read_text()
-    assert "bootstrap_2_iteration_1_gen" in (tmp_path / "killed" / "history.csv").read_text()
+    killed, whole = ((tmp_path / name / "history.csv").read_text() for name in ("killed", "unbroken"))
+    assert killed == whole
     with pytest.raises(InputError, match="iteration_1_reco: holds the checkpoint of a fit; expected resume"):
         omnifold.fit(*args, folder=tmp_path / "killed")
+
+
+def test_the_history_holds_all_iterations_and_their_weights(tmp_path):
+    state = omnifold.fit(KEY, simulated(0, 1000), observed(1, 1000), QUICK, folder=tmp_path)
+    history, record = read_histories(tmp_path / "history.csv"), omnifold.diagnostics(state)
+    assert list(history) == ["reco", "gen"]
+    for step, rows in history.items():
+        assert rows["epoch"] == [1, 2, 3, 4] and rows["iteration"] == [1, 1, 2, 2]
+        np.testing.assert_allclose(rows["effective"][1::2], record.steps[step].effective)
+        np.testing.assert_allclose(rows["loss"][1::2], record.steps[step].loss, rtol=1e-6)
 
 
 def test_a_saved_state_is_the_same(tmp_path):
