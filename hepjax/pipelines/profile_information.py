@@ -55,7 +55,7 @@ class Information(NamedTuple):
     @property
     def missing(self) -> float:
         """Fraction of the information that the data lack, between 0 and 1: the mean over the parameters."""
-        share = np.trace(np.linalg.solve(self.complete, self.observed)) / len(self.complete)
+        share = np.trace(_solve(self.complete, self.observed)) / len(self.complete)
         return float(np.clip(1 - share, 0, 1))
 
 

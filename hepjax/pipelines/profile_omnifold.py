@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from hepjax import data as readers
+from hepjax import inference
 from hepjax.pipelines import omnifold_data as events
 from hepjax.pipelines import omnifold_diagnostics as diagnostics
 from hepjax.pipelines import options
@@ -52,8 +53,9 @@ class Estimate(NamedTuple):
     """Nuisance parameters as the data, and what was known beforehand, determine them.
 
     theta: (k,). covariance: (k, k), from the observed information, with the fluctuations of data and simulation; NaN
-    in the rows of parameters at a bound. replicas: (r, k), of the bootstraps. missing: fraction of the information on
-    theta that the data lack as gen is not measured; the error that the start has left falls by it in each iteration.
+    for parameters at a bound. It is too small where weights of the response have no finite variance, and a few
+    simulated events dominate. replicas: (r, k), of the bootstraps. missing: fraction of the information on theta that
+    the data lack as gen is not measured.
     """
 
     theta: Float[AnyArray, " k"]
@@ -96,7 +98,8 @@ def fit(
 
     Returns a `State` for `estimate`, `iterations`, `unfold` and `save`. Raises InputError for options out of range,
     events that cannot be unfolded, missing columns, a background as large as the data, simulated events measured
-    outside of the phase space (to be subtracted as background), and a response or penalty that is not finite.
+    outside of the phase space (to be subtracted as background), and a response or penalty that is not finite, or
+    does not depend on a parameter.
     """
     _check_options(config)
     readers.unfolding.check(simulation, negative_weights=False)
@@ -184,7 +187,7 @@ def _covariance(told: Information, penalty: np.ndarray, at_bound: np.ndarray) ->
     gradient; the auxiliary measurements fluctuate as their penalty says."""
     free = np.flatnonzero(~np.asarray(at_bound))
     block = np.ix_(free, free)
-    inverse = np.linalg.inv((told.observed + penalty)[block])
+    inverse = np.asarray(inference.covariance(jnp.asarray((told.observed + penalty)[block])))
     covariance = np.full(penalty.shape, np.nan)
     covariance[block] = inverse @ (told.variance + penalty)[block] @ inverse
     return covariance
@@ -218,6 +221,9 @@ def _check_response(response: Response, penalty: Penalty, problem: events.Proble
     if bad.any():
         row = matched[np.argmax(bad)]
         raise InputError(f"response: not finite in row {row} at the nominal values, expected a logarithm of weights")
+    idle = [n.name for n, column in zip(config.nuisances, scores.T, strict=True) if not column.any()]
+    if idle:
+        raise InputError(f"response: does not depend on {', '.join(idle)}, expected all nuisances to change it")
     if jnp.shape(penalty(theta)) or not jnp.isfinite(penalty(theta)):
         raise InputError(f"penalty: {penalty(theta)} at the nominal values, expected a finite number")
 

@@ -9,7 +9,7 @@ from hepjax.training.config import Config as Training
 
 CLASSIFIER = Training(
     epochs=4,
-    batch_size=512,
+    batch_size=2048,
     learning_rate=5e-3,
     weight_decay=1e-2,
     ema=0.95,
@@ -43,8 +43,8 @@ class Config:
 
     nuisances: tuple[Nuisance, ...]
     """The nuisance parameters, in the order in which the response takes them."""
-    iterations: int = 12
-    """Iterations of all steps; the error that is left falls by the missing fraction of the information in each."""
+    iterations: int = 10
+    """Iterations of all steps; more of them follow fluctuations of the data and the simulation further."""
     starts: int = 5
     """Values of each parameter between its bounds at which a search may start."""
     hidden: tuple[int, ...] = (32, 32)

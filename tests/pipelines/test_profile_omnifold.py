@@ -308,6 +308,7 @@ def test_what_cannot_be_unfolded(state, sample):
         ((simulation, nan, response), {}, "y1 is nan in row 7"),
         ((simulation, other, response), {}, "y2"),
         ((simulation, data, lambda x, y, t: jnp.log(x[0])), {}, "response: not finite in row"),
+        ((simulation, data, lambda x, y, t: 0 * t[0]), {}, "response: does not depend on theta"),
         ((simulation, data, lambda x, y, t: x), {}, r"response: shape \(1,\) for one event, expected a number"),
         ((simulation, data, response), {"penalty": lambda t: jnp.nan * t[0]}, "penalty: nan at the nominal values"),
     ]
