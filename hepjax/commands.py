@@ -13,10 +13,10 @@ from hepjax.cli import Compare
 from hepjax.cli.anomaly import AnomalyFit, AnomalyScore
 from hepjax.cli.calibrate import CalibrateApply, CalibrateFit
 from hepjax.cli.caloflow import CaloflowFit, CaloflowSample
-from hepjax.cli.generate import GenerateZjets
+from hepjax.cli.generate import Generate
 from hepjax.cli.squirels import SquirelsFit, SquirelsRefine
 from hepjax.cli.unfold import UnfoldApply, UnfoldCompare, UnfoldFit
-from hepjax.pipelines import anomaly, calibration, caloflow, squirels, unfolding
+from hepjax.pipelines import anomaly, calibration, caloflow, omnifold, squirels, unfolding
 from hepjax.training.progress import progress_bar
 from hepjax.types import InputError, Measured, Unfolded
 
@@ -105,7 +105,9 @@ def fit_unfolding(options: UnfoldFit) -> None:
     measured = data.unfolding.read_measured(options.data, names)
     background = data.unfolding.read_measured(options.background, names) if options.background else None
     config = unfolding.Config(options.method, options.omnifold, options.generative)
-    runs.fit(options, unfolding, simulation, measured, config, background=background)
+    state = runs.fit(options, unfolding, simulation, measured, config, background=background)
+    if options.method == "omnifold":
+        print(omnifold.table(omnifold.diagnostics(state)))
 
 
 def apply_unfolding(options: UnfoldApply) -> None:
@@ -137,7 +139,7 @@ def compare_unfolding(options: UnfoldCompare) -> None:
         report.write_unfolding_report(folder, comparison, made)
 
 
-def generate_zjets(options: GenerateZjets) -> None:
+def generate_zjets(options: Generate) -> None:
     """`hepjax generate zjets`: an HDF5 file of pairs of jets."""
     from hepjax.data import zjets  # its packages are an extra
 

@@ -4,7 +4,8 @@ A run folder holds config.json, metrics.json, history.csv, figures/history_*.png
 of `hepjax.pipelines` with
 
     fit(key, *arguments, folder, resume) -> state, which leaves checkpoints and history.csv in the folder,
-    save(path, state) and load(path) -> state.
+    save(path, state) and load(path) -> state,
+    summary(state) -> what else metrics.json should hold; optional.
 """
 
 from __future__ import annotations
@@ -67,10 +68,9 @@ def fill(
     shutil.copyfile(progress / HISTORY, folder / HISTORY)
     for part, history in read_histories(folder / HISTORY).items():
         report.write_figure(folder / "figures" / f"history_{part}.png", report.history_figure(history, part))
-    parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params))
-    report.write_json(
-        folder / "metrics.json", {"seconds_fit": seconds, "parameters": parameters, "provenance": provenance()}
-    )
+    numbers = {"seconds_fit": seconds, "parameters": sum(leaf.size for leaf in jax.tree.leaves(state.params))}
+    summary = pipeline.summary(state) if hasattr(pipeline, "summary") else {}
+    report.write_json(folder / "metrics.json", {**numbers, **summary, "provenance": provenance()})
     pipeline.save(folder / CHECKPOINT, state)
     shutil.rmtree(progress)
     return state, seconds

@@ -10,13 +10,14 @@ the data. Profile OmniFold, which fits parameters of the response too, is a pipe
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from hepjax.pipelines import omnifold, posterior, states
 from hepjax.pipelines.unfolding_config import METHODS, Config
 from hepjax.training import checkpoint
 from hepjax.types import Column, InputError, Measured, PRNGKey, State, Unfolded, Unfolding
 
-__all__ = ["METHODS", "Config", "fit", "load", "method", "reco_columns", "save", "unfold"]
+__all__ = ["METHODS", "Config", "fit", "load", "method", "reco_columns", "save", "summary", "unfold"]
 
 
 def fit(
@@ -52,6 +53,15 @@ def unfold(key: PRNGKey, state: State, data: Measured) -> Unfolded:
     to one data set, for other data than those of the fit.
     """
     return (omnifold if method(state) == "omnifold" else posterior).unfold(key, state, data)
+
+
+def summary(state: State) -> dict[str, Any]:
+    """What tells whether the unfolding can be trusted: the diagnostics of OmniFold, by step and iteration."""
+    if method(state) != "omnifold":
+        return {}
+    found = omnifold.diagnostics(state)
+    steps = {name: step._asdict() for name, step in found.steps.items()}
+    return {"diagnostics": {"steps": steps, "reco_chi2": found.chi2}}
 
 
 def method(state: State) -> str:

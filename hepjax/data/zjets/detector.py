@@ -128,5 +128,5 @@ def _by_region(eta: np.ndarray, values: tuple[float, float]) -> np.ndarray:
 def _merged(parts: list[Particles]) -> Particles:
     """Particles of the same events as one, event by event."""
     order = np.argsort(np.concatenate([part.event for part in parts]), kind="stable")
-    rows = (np.concatenate([getattr(part, name) for part in parts])[order] for name in ("momentum", "pdg"))
-    return Particles(*rows, np.sum([part.count for part in parts], axis=0))
+    momentum, pdg = (np.concatenate([getattr(part, name) for part in parts])[order] for name in ("momentum", "pdg"))
+    return Particles(momentum, pdg, np.sum([part.count for part in parts], axis=0))
