@@ -91,15 +91,15 @@ def read(file: Path) -> dict[str, Task]:
     other = pythia[half:]
     return {
         "stress": Task(pythia[:half], other, stress(other)),
-        "vincia": Task(pythia, vincia, vincia.weight),
-        "small": Task(pythia, vincia[:SMALL], vincia.weight[:SMALL]),
+        "vincia": Task(pythia, vincia, np.asarray(vincia.weight)),
+        "small": Task(pythia, vincia[:SMALL], np.asarray(vincia.weight[:SMALL])),
     }
 
 
 def stress(events: Unfolding) -> np.ndarray:
     """The weight of the stress task, of mean one."""
-    names = [column.name for column in events.gen_columns]
-    mass, multiplicity, tau21 = (np.asarray(events.gen)[:, names.index(n)] for n in ("mass_gev", "multiplicity", "tau21"))
+    columns = dict(zip((column.name for column in events.gen_columns), np.asarray(events.gen).T, strict=True))
+    mass, multiplicity, tau21 = (columns[name] for name in ("mass_gev", "multiplicity", "tau21"))
     tilt = np.tanh((mass - 20) / 10) + np.tanh((multiplicity - 26) / 10) - np.tanh((tau21 - 0.73) / 0.2)
     weight = np.exp(0.4 * tilt)
     return (weight / weight.mean()).astype(np.float32)
