@@ -47,13 +47,14 @@ class Constants(NamedTuple):
     """What an unfolding is, once fitted.
 
     gen: (n, d) of the simulation's events inside the phase space. weight: (iterations, n), absolute weights after each
-    iteration. replicas: (bootstraps, n) after the last. moments: the standardisation of `gen` before the classifier of
-    the last step 2. scale: the weight where its logit is 0, in units of the generator's. digest: SHA-256 of the data.
+    iteration. replicas: (bootstraps, n) after the last, or None. moments: the standardisation of `gen` before the
+    classifier of the last step 2. scale: the weight where its logit is 0, in units of the generator's. digest: SHA-256
+    of the data.
     """
 
     gen: Float[AnyArray, "n d"]
     weight: Float[AnyArray, "iterations n"]
-    replicas: Float[AnyArray, "r n"]
+    replicas: Float[AnyArray, "r n"] | None
     moments: transforms.Moments
     scale: Float[AnyArray, ""]
     digest: UInt8[AnyArray, 32]
@@ -96,7 +97,7 @@ def fit(
     constants = Constants(
         gen=gen,
         weight=weight,
-        replicas=jnp.stack(replicas) if replicas else jnp.empty((0, len(gen))),
+        replicas=jnp.stack(replicas) if replicas else None,  # no checkpoint holds an empty array
         moments=nominal.gen.constants,
         scale=weight[-1].sum() / (generated * jnp.exp(steps.log_ratio(config, nominal.gen, gen))).sum(),
         digest=events.digest(measured),
@@ -119,8 +120,7 @@ def unfold(key: PRNGKey, state: State, data: Measured) -> Unfolded:
     found = events.digest(events.measured(data, state.spec.reco_columns, "data"))
     if not np.array_equal(found, constants.digest):
         raise InputError("data: other events than those of the fit, expected the same: OmniFold fits each data anew")
-    replicas = constants.replicas if state.spec.config.bootstraps else None
-    return Unfolded(constants.gen, constants.weight[-1], state.spec.gen_columns, replicas)
+    return Unfolded(constants.gen, constants.weight[-1], state.spec.gen_columns, constants.replicas)
 
 
 def push(state: State, gen: Float[AnyArray, "*batch d"]) -> Float[Array, "*batch"]:
@@ -192,7 +192,7 @@ def untrained(spec: Spec) -> State:
     constants = Constants(
         gen=floats(n, dim),
         weight=floats(config.iterations, n),
-        replicas=floats(config.bootstraps, n),
+        replicas=floats(config.bootstraps, n) if config.bootstraps else None,
         moments=ratio.constants,
         scale=floats(),
         digest=np.empty(32, np.uint8),

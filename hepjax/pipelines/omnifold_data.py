@@ -46,6 +46,13 @@ def measured(sample: Measured, expected: tuple[Column, ...], name: str) -> Measu
     return Measured(np.asarray(sample.reco, np.float32)[:, order], np.asarray(sample.weight, np.float32), expected)
 
 
+def check_subtraction(events: Measured, background: Measured) -> None:
+    """Raise InputError unless the yield of a background is less than that of the data."""
+    total, subtracted = events.weight.sum(), background.weight.sum()
+    if not total > subtracted:
+        raise InputError(f"background: {subtracted:g} events, expected fewer than the {total:g} of the data")
+
+
 def problem(simulation: Unfolding, events: Measured, background: Measured | None) -> Problem:
     """Everything on the device. Raises InputError for too few events, or a background as large as the data."""
     pass_gen, pass_reco = np.asarray(simulation.pass_gen), np.asarray(simulation.pass_reco)
@@ -54,9 +61,7 @@ def problem(simulation: Unfolding, events: Measured, background: Measured | None
         if number < FEWEST:
             raise InputError(f"{name}: {number} events to learn from, a fit needs at least {FEWEST}")
     if background is not None:
-        total, subtracted = events.weight.sum(), background.weight.sum()
-        if not total > subtracted:
-            raise InputError(f"background: {subtracted:g} events, expected fewer than the {total:g} of the data")
+        check_subtraction(events, background)
         reco, weight = np.concatenate([events.reco, background.reco]), np.append(events.weight, -background.weight)
         events = Measured(reco, weight, events.columns)
     return scaled(

@@ -24,7 +24,7 @@ from hepjax.data.unfolding import columns
 from hepjax.pipelines import acceptance, generative_unfolding, observables, options, prior, reweighting, sbunfold
 from hepjax.pipelines.acceptance import Share
 from hepjax.pipelines.generative_config import Config
-from hepjax.pipelines.omnifold_data import FEWEST, measured
+from hepjax.pipelines.omnifold_data import FEWEST, check_subtraction, measured
 from hepjax.pipelines.place import Place
 from hepjax.pipelines.reweighting import Ratio
 from hepjax.training import plan, write_histories
@@ -100,13 +100,16 @@ def fit(
 
     method: sbunfold, cinn, cfm or didi. Other arguments as in `unfolding.fit`. Returns a `State` for `unfold`.
 
-    Raises InputError for options out of range, events that cannot be unfolded, negative weights, or missing columns.
+    Raises InputError for options out of range, events that cannot be unfolded, negative weights of the simulation,
+    missing columns, or a background as large as the data.
     """
     _check_options(config)
     readers.unfolding.check(simulation, negative_weights=False)
     spec = _spec(simulation, method, config, background)
     data = measured(data, spec.reco_columns, "data")
-    background = None if background is None else measured(background, spec.reco_columns, "background")
+    if background is not None:
+        background = measured(background, spec.reco_columns, "background")
+        check_subtraction(data, background)
     simulation = _ordered(spec, simulation)
     place = Place(None if folder is None else Path(folder), resume)
     key_model, key_shares, key_prior = jax.random.split(key, 3)
@@ -139,7 +142,7 @@ def unfold(key: PRNGKey, state: State, data: Measured) -> Unfolded:
     """One particle-level event for each event of the data, drawn from the posterior with the corrected prior.
 
     Weights are those of the data, times the share that is signal, over the share of such events that is measured.
-    Raises InputError for events that cannot be unfolded, negative weights, or missing columns.
+    Raises InputError for events that cannot be unfolded, and for missing columns.
     """
     data = measured(data, state.spec.reco_columns, "data")
     z = _unfolded(key, state, jnp.asarray(data.reco, float))
