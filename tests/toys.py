@@ -1,4 +1,4 @@
-"""Made-up showers of two simulations, and the smallest options of SQuIRELS that do everything."""
+"""Made-up showers and events to unfold, and the smallest options of SQuIRELS that do everything."""
 
 import dataclasses
 
@@ -8,7 +8,7 @@ import numpy as np
 from hepjax.data import geometry
 from hepjax.pipelines import squirels
 from hepjax.training import Config as Training
-from hepjax.types import Showers
+from hepjax.types import Column, Measured, Showers, Unfolding
 
 SHORT = Training(epochs=2, batch_size=8, checkpoint_every=1)
 TINY = squirels.Config(
@@ -44,6 +44,26 @@ def toy_showers(seed, n, *, width=0.9, slope=0.0, name="crystals_4x4"):
     share = cells / cells.sum(1, keepdims=True)
     share = np.where(share > 1e-3, share, 0) * rng.normal(0.97, 0.01, size=(n, 1))
     return Showers(energy.astype(np.float32), (share * energy[:, None]).astype(np.float32), geometry.named(name))
+
+
+TOY_COLUMNS = (Column("x_gev", "GeV"), Column("count"))
+TOY_SMEAR = 0.5
+
+
+def toy_unfolding(seed, n, *, mean=0.0):
+    """A normal quantity smeared by 0.5, and a count that depends on it, measured with losses."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(mean, 1, n)
+    count = rng.poisson(np.exp(1.5 + 0.2 * x))
+    gen = np.stack([x, count], 1).astype(np.float32)
+    reco = np.stack([x + TOY_SMEAR * rng.normal(size=n), rng.binomial(count, 0.8)], 1).astype(np.float32)
+    every = np.ones(n, bool)
+    return Unfolding(gen, reco, np.ones(n, np.float32), every, every, TOY_COLUMNS, TOY_COLUMNS)
+
+
+def measured(sample):
+    """The detector level of events to unfold."""
+    return Measured(sample.reco, sample.weight, sample.reco_columns)
 
 
 def physical(showers):

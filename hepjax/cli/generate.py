@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from tyro.conf import arg, subcommand
+from tyro.conf import Positional
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class GenerateZjets:
+class Generate:
     """Make Z + jets by Pythia 8, with their detector level: files to unfold (extra `generators`)."""
 
+    sample: Positional[Literal["zjets"]]
+    """What to make."""
     out: Path
     """HDF5 file to write."""
     events: int = 10_000
@@ -28,13 +30,3 @@ class GenerateZjets:
         from hepjax import commands
 
         commands.generate_zjets(self)
-
-
-@dataclasses.dataclass(frozen=True)
-class Generate:
-    """Generate samples on this machine."""
-
-    command: Annotated[Annotated[GenerateZjets, subcommand("zjets")], arg(name="")]
-
-    def run(self) -> None:
-        self.command.run()
