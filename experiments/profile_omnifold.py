@@ -38,7 +38,7 @@ MU, THETA = 0.8, 1.5
 GEN, RECO = (Column("x"),), (Column("y1"), Column("y2"))
 EDGES = np.linspace(-3.2, 4.8, 33)
 SHOWN = "full"
-FIRST = 1000
+FIRST = 2000
 """First seed of every study; the recipe of the training was chosen on others, below it."""
 
 
@@ -55,10 +55,10 @@ class Study:
 
 
 STUDIES = {
-    "small": Study(10_000, 200_000, 1.0, 100, 2),
-    "full": Study(100_000, 100_000, 1.0, 20, 2),
-    "near": Study(10_000, 50_000, 1.25, 20, 7),
-    "bootstrap": Study(10_000, 200_000, 1.0, 1, 2, bootstraps=10),
+    "small": Study(10_000, 200_000, 1.0, 100, 3),
+    "full": Study(100_000, 100_000, 1.0, 20, 3),
+    "near": Study(10_000, 50_000, 1.25, 20, 10),
+    "bootstrap": Study(10_000, 200_000, 1.0, 1, 3, bootstraps=10),
 }
 
 
@@ -92,7 +92,7 @@ def main(options: Options) -> None:
 
 
 def config(study: Study) -> profile_omnifold.Config:
-    """Small classifiers, some 200 steps in each training."""
+    """Small classifiers, some 75 steps in each training."""
     theta = profile_omnifold.Nuisance("theta", study.nominal, low=0.5, high=3.0)
     training = dataclasses.replace(CLASSIFIER, epochs=study.epochs, epochs_per_call=study.epochs)
     return profile_omnifold.Config((theta,), bootstraps=study.bootstraps, training=training)

@@ -8,13 +8,13 @@ import math
 from hepjax.training.config import Config as Training
 
 CLASSIFIER = Training(
-    epochs=4,
-    batch_size=2048,
+    epochs=10,
+    batch_size=8192,  # a few large weights make the gradients of small batches noisy, and theta with them
     learning_rate=5e-3,
     weight_decay=1e-2,
-    ema=0.95,
+    ema=0.98,
     validation=0.0,
-    epochs_per_call=4,
+    epochs_per_call=10,
 )
 RESPONSE = Training(epochs=30, batch_size=2048, learning_rate=3e-3, weight_decay=1e-2, ema=0.99, epochs_per_call=10)
 
