@@ -5,35 +5,11 @@ import pytest
 from toys import TINY, TINY_DSB, same_numbers
 
 from hepjax.pipelines import squirels
-from hepjax.training import checkpoint
 from hepjax.types import InputError
 
 pytestmark = pytest.mark.usefixtures("fast_compilation")
 
 KEY = jax.random.key(0)
-
-
-class Killed(BaseException):
-    """Passes through every handler of exceptions, as the end of a process does."""
-
-
-def fit_until_killed(monkeypatch, saves, *args, **kwargs):
-    """A fit that dies after some checkpoints: whether it finished."""
-    left, save = [saves], checkpoint.Store.save
-
-    def last(store, *args):
-        save(store, *args)
-        left[0] -= 1
-        if not left[0]:
-            raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(checkpoint.Store, "save", last)
-        try:
-            squirels.fit(*args, **kwargs)
-        except Killed:
-            return False
-    return True
 
 
 # Checkpoints of matching: after both epochs of the response, then of the shape. Of DSB: after 2, 1, 1 and 1 epochs and
@@ -43,10 +19,10 @@ def fit_until_killed(monkeypatch, saves, *args, **kwargs):
     [(TINY, 1, 4), (TINY_DSB, 3, 6)],
     ids=["matching", "dsb"],
 )
-def test_a_killed_fit_resumes_to_identical_parameters(samples, tmp_path, monkeypatch, config, saves, kills):
+def test_a_killed_fit_resumes_to_identical_parameters(samples, tmp_path, fit_until_killed, config, saves, kills):
     args = (KEY, *samples[:2], config)
     died = 0
-    while not fit_until_killed(monkeypatch, saves, *args, folder=tmp_path / "killed", resume=bool(died)):
+    while not fit_until_killed(saves, squirels.fit, *args, folder=tmp_path / "killed", resume=bool(died)):
         died += 1
     assert died == kills
     unbroken = squirels.fit(*args, folder=tmp_path / "unbroken")
