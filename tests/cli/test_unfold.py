@@ -99,8 +99,8 @@ def test_unfolded_events_are_written(method, unfolded, models):
     state = unfolding.load(models[method] / "checkpoint")
     expected = unfolding.unfold(jax.random.key(0), state, measured(toy_unfolding(1, 300, mean=0.3)))
     with h5py.File(unfolded[method]) as file:
-        assert file["gen"].shape == (300, 2) and file["weight"].shape == (300,)
-        assert list(file["gen"].attrs["columns"]) == NAMES
+        assert {key: np.shape(file[key]) for key in ("gen", "weight")} == {"gen": (300, 2), "weight": (300,)}
+        assert np.asarray(file["gen"].attrs["columns"]).tolist() == NAMES
         np.testing.assert_array_equal(file["gen"], expected.gen)
         np.testing.assert_array_equal(file["weight"], expected.weight)
     found, metadata = data.unfolding.read_unfolded(unfolded[method])

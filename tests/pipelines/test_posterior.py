@@ -123,9 +123,9 @@ def losses(seed, n):
     efficient = np.random.default_rng(seed).random(5 * n) < 1 / (1 + np.exp(0.6 * every.gen[:, 0]))
     both, lost = (every[np.flatnonzero(passed)[:n]] for passed in (efficient, ~efficient))
     nothing = np.full((n, 2), np.nan, np.float32)
-    flags = (np.repeat(flag, n) for flag in ([True, True, False], [True, False, True]))
+    pass_gen, pass_reco = (np.repeat(flag, n) for flag in ([True, True, False], [True, False, True]))
     gen, reco = np.concatenate([both.gen, lost.gen, nothing]), np.concatenate([both.reco, nothing, fakes.reco])
-    return Unfolding(gen, reco, np.ones(3 * n, np.float32), *flags, COLUMNS, COLUMNS)
+    return Unfolding(gen, reco, np.ones(3 * n, np.float32), pass_gen, pass_reco, COLUMNS, COLUMNS)
 
 
 def test_acceptance_efficiency_and_background():
