@@ -4,7 +4,7 @@
 
 X ~ N(mu, 1), Y1 = X + N(0, 1), Y2 = X + N(0, theta^2); truth mu = 0.8, theta = 1.5, simulation mu = 0 and theta = 1.
 Data and simulation are drawn anew for every seed. All fits of a study share what is compiled. Fits are kept below
-`--fits`, so that a stopped study goes on. One core takes half an hour.
+`--fits`, so that a stopped study goes on. One core takes a quarter of an hour.
 
 Weights to theta = 1.5 from theta = 1 have no finite variance (theta^2 > 2), so that the simulation limits the result:
 the study `near` has the data of `small`, and a simulation with theta = 1.25, from which the weights are tame.
@@ -51,14 +51,12 @@ class Study:
     nominal: float
     seeds: int
     epochs: int
-    bootstraps: int = 0
 
 
 STUDIES = {
     "small": Study(10_000, 200_000, 1.0, 100, 3),
     "full": Study(100_000, 100_000, 1.0, 20, 3),
     "near": Study(10_000, 50_000, 1.25, 20, 10),
-    "bootstrap": Study(10_000, 200_000, 1.0, 1, 3, bootstraps=10),
 }
 
 
@@ -95,7 +93,7 @@ def config(study: Study) -> profile_omnifold.Config:
     """Small classifiers, some 75 steps in each training."""
     theta = profile_omnifold.Nuisance("theta", study.nominal, low=0.5, high=3.0)
     training = dataclasses.replace(CLASSIFIER, epochs=study.epochs, epochs_per_call=study.epochs)
-    return profile_omnifold.Config((theta,), bootstraps=study.bootstraps, training=training)
+    return profile_omnifold.Config((theta,), training=training)
 
 
 @functools.cache
@@ -136,7 +134,6 @@ def fit(study: Study, seed: int) -> dict[str, Any]:
     return {
         "theta": float(found.theta[0]),
         "sigma": float(found.covariance[0, 0]) ** 0.5,
-        "replicas": np.asarray(found.replicas)[:, 0],
         "missing": float(found.missing),
         "by_iteration": np.asarray(steps.theta)[:, 0],
         "converged": bool(steps.converged.all()),
@@ -166,7 +163,6 @@ def summary(study: Study, fits: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Means and widths over the seeds, with their errors."""
     column = {name: np.array([row[name] for row in fits], float) for name in fits[0] if np.isscalar(fits[0][name])}
     pulls = (column["theta"] - THETA) / column["sigma"]
-    replicas = [np.std(row["replicas"], ddof=1) for row in fits if row["replicas"]]
     return {
         **dataclasses.asdict(study),
         "theta": metrics.moments(column["theta"])._asdict(),
@@ -174,7 +170,6 @@ def summary(study: Study, fits: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "sigma": float(np.median(column["sigma"])),
         "sigma_of_infinite_simulation": (study.data * information(THETA)) ** -0.5,
         "sigma_of_complete_data": (study.data * 2 / THETA**2) ** -0.5,
-        "sigma_by_bootstrap": replicas,
         "mean_of_x": metrics.moments(column["mean"])._asdict(),
         "width_of_x": metrics.moments(column["width"])._asdict(),
         **{name: float(column[name].mean()) for name in ("missing", "converged", "effective", "clipped", "seconds")},
@@ -184,11 +179,7 @@ def summary(study: Study, fits: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def draw(out: Path, found: dict[str, list[dict[str, Any]]]) -> None:
     """Pulls of every study, theta by iteration, and the spectrum of x."""
-    pulls = {
-        name: np.array([(row["theta"] - THETA) / row["sigma"] for row in fits])
-        for name, fits in found.items()
-        if len(fits) > 1
-    }
+    pulls = {name: np.array([(row["theta"] - THETA) / row["sigma"] for row in fits]) for name, fits in found.items()}
     report.write_figure(out / "profile_omnifold_pulls.png", pull_figure(pulls))
     shown = found.get(SHOWN, next(iter(found.values())))
     report.write_figure(out / "profile_omnifold_theta.png", theta_figure(shown))
