@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -20,9 +19,10 @@ from hepjax import data as readers
 from hepjax import transforms
 from hepjax.pipelines import omnifold_data as events
 from hepjax.pipelines import omnifold_steps as steps
-from hepjax.pipelines import reweighting
+from hepjax.pipelines import options, reweighting, states
 from hepjax.pipelines.omnifold_config import Config
 from hepjax.pipelines.omnifold_diagnostics import QUANTILES, Diagnostics, Step, table
+from hepjax.pipelines.place import Place
 from hepjax.training import checkpoint, plan, write_histories
 from hepjax.types import AnyArray, Column, InputError, Measured, PRNGKey, State, Unfolded, Unfolding
 
@@ -87,11 +87,11 @@ def fit(
     measured = events.measured(data, columns, "data")
     subtracted = None if background is None else events.measured(background, columns, "background")
     problem = events.problem(simulation, measured, subtracted)
-    place = None if folder is None else Path(folder)
-    nominal, weight = _run(key, problem, config, place, resume)
-    replicas = [_run(key, problem, config, place, resume, n)[1][-1] for n in range(1, 1 + config.bootstraps)]
-    if place is not None:
-        write_histories(place / "history.csv", nominal.histories)
+    place = Place.of(folder, resume)
+    nominal, weight = _run(key, problem, config, place)
+    replicas = [_run(key, problem, config, place, n)[1][-1] for n in range(1, 1 + config.bootstraps)]
+    if place.folder is not None:
+        write_histories(place.folder / "history.csv", nominal.histories)
     gen = problem.gen[np.flatnonzero(problem.pass_gen)]
     generated = jnp.asarray(simulation.weight, float)[np.flatnonzero(problem.pass_gen)]
     constants = Constants(
@@ -150,32 +150,24 @@ def save(path: str | os.PathLike[str], state: State) -> None:
 def load(path: str | os.PathLike[str]) -> State:
     """Read a fitted state. Raises InputError where there is none, or a damaged one, or that of another model."""
 
-    def build(spec):
-        if not isinstance(spec, Spec):
-            raise InputError(f"{path}: holds another model, expected an unfolding by OmniFold")
-        return untrained(spec)
-
-    return checkpoint.load(path, build)
+    return states.load(path, {Spec: untrained}, "an unfolding by OmniFold")
 
 
 def _run(
-    key: PRNGKey, problem: events.Problem, config: Config, folder: Path | None, resume: bool, replica: int = 0
+    key: PRNGKey, problem: events.Problem, config: Config, place: Place, replica: int = 0
 ) -> tuple[steps.Result, Float[Array, "iterations n"]]:
     """All iterations of the unfolding, or of a replica, and the weights of the events inside the phase space."""
     key_fit, key_draw = jax.random.split(jax.random.fold_in(key, replica))
     if replica:
         problem = events.bootstrap(key_draw, problem, config.bootstrap_simulation)
     name = f"bootstrap_{replica}_" if replica else ""
-    result = steps.iterate(key_fit, problem, config, folder, resume, name)
+    result = steps.iterate(key_fit, problem, config, place, name)
     return result, (problem.weight * result.push)[:, np.flatnonzero(problem.pass_gen)]
 
 
 def _check_options(config: Config) -> None:
-    for name, least in {"iterations": 1, "members": 1, "bootstraps": 0}.items():
-        if getattr(config, name) < least:
-            raise InputError(f"config: {name} is {getattr(config, name)}, expected at least {least}")
-    if not config.hidden or min(config.hidden) < 1:
-        raise InputError(f"config: hidden is {config.hidden}, expected one or several layers of at least 1 unit")
+    options.at_least(config, iterations=1, members=1, bootstraps=0)
+    options.layers(config, "hidden")
     plan.check(config.training)
 
 

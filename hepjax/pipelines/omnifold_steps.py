@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -32,6 +31,7 @@ from hepjax.pipelines import reweighting
 from hepjax.pipelines.omnifold_config import Config
 from hepjax.pipelines.omnifold_data import Problem
 from hepjax.pipelines.omnifold_diagnostics import FAKES, GEN, RECO
+from hepjax.pipelines.place import Place
 from hepjax.pipelines.reweighting import Ratio
 from hepjax.training.history import History, extend
 from hepjax.types import Events, PRNGKey
@@ -59,8 +59,7 @@ class Run(NamedTuple):
 
     keys: Mapping[str, PRNGKey]
     config: Config
-    folder: Path | None
-    resume: bool
+    place: Place
     name: str
 
     def fit(self, learn: Callable[..., Ratio], iteration: int, step: str, start: Ratio | None, *samples) -> Ratio:
@@ -76,9 +75,7 @@ class Run(NamedTuple):
             self.config.training,
             members=self.config.members,
             start=start,
-            folder=None if self.folder is None else self.folder / title,
-            resume=self.resume,
-            name=title,
+            **self.place.at(title),
         )
 
 
@@ -89,13 +86,17 @@ def log_ratio(config: Config, ratio: Ratio, x: Float[Array, "*batch d"]) -> Floa
 
 
 def iterate(
-    key: PRNGKey, problem: Problem, config: Config, folder: Path | None = None, resume: bool = False, name: str = ""
+    key: PRNGKey,
+    problem: Problem,
+    config: Config,
+    place: Place = Place(),  # noqa: B008 - immutable
+    name: str = "",
 ) -> Result:
-    """Run all iterations. folder: where each training keeps its checkpoints, in folders that start with `name`.
+    """Run all iterations. place: of the checkpoints of each training, in folders that start with `name`.
 
     A resumed run restores the trainings that are complete and goes on with the one that was not.
     """
-    run = Run(dict(zip((RECO, GEN, FAKES), jax.random.split(key, 3), strict=True)), config, folder, resume, name)
+    run = Run(dict(zip((RECO, GEN, FAKES), jax.random.split(key, 3), strict=True)), config, place, name)
     push = jnp.ones(len(problem.weight))
     ratios: dict[str, Ratio] = {}
     pushes, steps, histories, chi2 = [], [], {}, [_closure(problem, push)]

@@ -10,7 +10,6 @@ import dataclasses
 import functools
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -111,7 +110,7 @@ def fit(
         background = measured(background, spec.reco_columns, "background")
         check_subtraction(data, background)
     simulation = _ordered(spec, simulation)
-    place = Place(None if folder is None else Path(folder), resume)
+    place = Place.of(folder, resume)
     key_model, key_shares, key_prior = jax.random.split(key, 3)
 
     state, history = _fit_model(key_model, spec, simulation, place)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -21,8 +20,9 @@ from hepjax import data as readers
 from hepjax import inference
 from hepjax.pipelines import omnifold_data as events
 from hepjax.pipelines import omnifold_diagnostics as diagnostics
-from hepjax.pipelines import options
+from hepjax.pipelines import options, states
 from hepjax.pipelines import profile_steps as steps
+from hepjax.pipelines.place import Place
 from hepjax.pipelines.profile_information import Information
 from hepjax.pipelines.profile_omnifold_config import Config, Nuisance
 from hepjax.pipelines.profile_steps import Penalty, Response, Step
@@ -111,17 +111,17 @@ def fit(
         raise InputError("simulation: events measured outside of the phase space, expected them as background")
     penalty = steps.gaussian(config.nuisances) if penalty is None else penalty
     _check_response(response, penalty, problem, config)
-    place = None if folder is None else Path(folder)
+    place = Place.of(folder, resume)
     results = []
     for replica in range(1 + config.bootstraps):
         key_fit, key_draw = jax.random.split(jax.random.fold_in(key, replica))
         drawn = events.bootstrap(key_draw, problem, simulation=True) if replica else problem
         name = f"bootstrap_{replica}_" if replica else ""
-        results.append(
-            (drawn, steps.iterate(steps.Run(key_fit, drawn, response, penalty, config, place, resume, name)))
+        results.append((drawn, steps.iterate(steps.Run(key_fit, drawn, response, penalty, config, place, name))))
+    if place.folder is not None:
+        write_histories(
+            place.folder / "history.csv", {k: v for _, result in results for k, v in result.histories.items()}
         )
-    if place is not None:
-        write_histories(place / "history.csv", {k: v for _, result in results for k, v in result.histories.items()})
     inside = np.flatnonzero(problem.pass_gen)
     nominal = results[0][1]
     theta = jnp.stack([result.steps.theta[-1] for _, result in results])
@@ -174,12 +174,7 @@ def save(path: str | os.PathLike[str], state: State) -> None:
 def load(path: str | os.PathLike[str]) -> State:
     """Read a fitted state. Raises InputError where there is none, or a damaged one, or that of another model."""
 
-    def untrained(spec):
-        if not isinstance(spec, Spec):
-            raise InputError(f"{path}: holds another model, expected an unfolding by Profile OmniFold")
-        return _untrained(spec)
-
-    return checkpoint.load(path, untrained)
+    return states.load(path, {Spec: _untrained}, "an unfolding by Profile OmniFold")
 
 
 def _covariance(told: Information, penalty: np.ndarray, at_bound: np.ndarray) -> Float[np.ndarray, "k k"]:

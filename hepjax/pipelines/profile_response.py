@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +19,7 @@ from jaxtyping import Array, Float
 
 from hepjax import data, transforms
 from hepjax.pipelines import reweighting
+from hepjax.pipelines.place import Place
 from hepjax.pipelines.profile_omnifold_config import Learned
 from hepjax.pipelines.profile_steps import Response
 from hepjax.pipelines.reweighting import Ratio
@@ -56,6 +56,8 @@ def fit(
     theta = np.repeat(values, [len(sample[0]) for sample in varied], axis=0)
     varied_x, varied_y, varied_weight = (np.concatenate(parts) for parts in zip(*varied, strict=True))
 
+    place = Place.of(folder, resume)
+
     def learn(key, name, nominal_events, varied_events):
         return reweighting.fit(
             key,
@@ -64,9 +66,7 @@ def fit(
             Events(jnp.hstack([*varied_events, theta]), weight=jnp.asarray(varied_weight)),
             config.training,
             members=config.members,
-            folder=None if folder is None else Path(folder) / name,
-            resume=resume,
-            name=name,
+            **place.at(name),
         )
 
     joint = _log_odds(learn(keys[0], "response_joint", (x, y), (varied_x, varied_y)), config)

@@ -18,7 +18,6 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -32,6 +31,7 @@ from hepjax.pipelines import omnifold_diagnostics as diagnostics
 from hepjax.pipelines import profile_information as information
 from hepjax.pipelines import reweighting
 from hepjax.pipelines.omnifold_data import Problem
+from hepjax.pipelines.place import Place
 from hepjax.pipelines.profile_information import Information, Matched
 from hepjax.pipelines.profile_omnifold_config import Config, Nuisance
 from hepjax.pipelines.reweighting import ROWS_AT_ONCE, Ratio
@@ -75,8 +75,7 @@ class Run(NamedTuple):
     response: Response
     penalty: Penalty
     config: Config
-    folder: Path | None
-    resume: bool
+    place: Place
     name: str
 
     @property
@@ -100,9 +99,7 @@ class Run(NamedTuple):
             config.training,
             members=config.members,
             start=start,
-            folder=None if self.folder is None else self.folder / title,
-            resume=self.resume,
-            name=title,
+            **self.place.at(title),
         )
 
     def log_ratio(self, ratio: Ratio, x: Float[Array, "n d"]) -> Float[Array, " n"]:
