@@ -113,6 +113,7 @@ def fit_unfolding(options: UnfoldFit) -> None:
 def apply_unfolding(options: UnfoldApply) -> None:
     """`hepjax unfold apply`: a file of unfolded events."""
     runs.require_new_file(options.out, options.overwrite)
+    data.unfolding.require_format(options.out)
     state = runs.load(options.model, unfolding)
     names = [column.name for column in unfolding.reco_columns(state)]
     measured = data.unfolding.read_measured(options.data, names)

@@ -11,7 +11,7 @@ Unfolded events are written as HDF5 or parquet with the metadata that publishing
 
 from hepjax.data.unfolding.checks import check, check_measured
 from hepjax.data.unfolding.columns import OBSERVABLES
-from hepjax.data.unfolding.publishing import check_unfolded, read_unfolded, write
+from hepjax.data.unfolding.publishing import check_unfolded, read_unfolded, require_format, write
 from hepjax.data.unfolding.reading import read, read_measured, read_truth
 
 __all__ = [
@@ -23,5 +23,6 @@ __all__ = [
     "read_measured",
     "read_truth",
     "read_unfolded",
+    "require_format",
     "write",
 ]

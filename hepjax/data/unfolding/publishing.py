@@ -74,6 +74,11 @@ def check_unfolded(unfolded: Unfolded, where: Name = "unfolded") -> None:
             raise InputError(f"{address.key(REPLICAS)}: {replicas[row, event]} in replica {row}, expected {expected}")
 
 
+def require_format(path: Name) -> None:
+    """Raise InputError unless the suffix of a file is one that can be written: before the work, not after it."""
+    _store(Path(path))
+
+
 def _store(path: Path) -> Store:
     """The format that the suffix of a file tells."""
     if path.suffix not in STORES:
