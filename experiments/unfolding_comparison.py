@@ -163,6 +163,7 @@ def measure(tasks: dict[str, Task], options: Options) -> None:
                 report.write_json(path, compare(name, task, seed, options))
                 print(name, seed, "measured", flush=True)
             results[name][seed] = json.loads(path.read_text())
+    options.out.mkdir(parents=True, exist_ok=True)
     report.write_json(options.out / "unfolding_comparison.json", results | {"provenance": runs.provenance()})
 
 
