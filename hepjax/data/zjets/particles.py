@@ -40,8 +40,8 @@ class Kinematics(NamedTuple):
 def kinematics(momentum: np.ndarray) -> Kinematics:
     """Cylindrical coordinates of momenta (..., 4), px, py, pz and energy.
 
-    >>> kinematics(np.array([0.0, 2.0, 0.0, 3.0])).pt
-    np.float64(2.0)
+    >>> kinematics(np.array([[0.0, 2.0, 0.0, 3.0]])).pt
+    array([2.])
     """
     px, py, pz, _ = np.moveaxis(momentum, -1, 0)
     pt = np.hypot(px, py)
@@ -71,7 +71,7 @@ def momentum(pt: np.ndarray, eta: np.ndarray, phi: np.ndarray, mass: np.ndarray 
 def delta_phi(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Difference of azimuths in -pi..pi.
 
-    >>> round(float(delta_phi(np.array(3.1), np.array(-3.1))), 3)
-    -0.083
+    >>> delta_phi(np.array([3.1]), np.array([-3.1])).round(3)
+    array([-0.083])
     """
     return (a - b + np.pi) % (2 * np.pi) - np.pi
