@@ -24,6 +24,12 @@ def closed_form(velocity):
     return Net(lambda key: {}, lambda params, x, cond=None, time=None, mask=None: velocity(x, cond, time))
 
 
+def solve(matrix, y):
+    """matrix^-1 y for 2 x 2: of batches of them, `jnp.linalg.solve` may wait for ever on a CPU (jaxlib 0.10.2)."""
+    (a, b), (c, d) = (jnp.moveaxis(matrix[..., row, :], -1, 0) for row in (0, 1))
+    return jnp.stack([d * y[..., 0] - b * y[..., 1], a * y[..., 1] - c * y[..., 0]], -1) / (a * d - b * c)[..., None]
+
+
 def gaussian_velocity(sigma_min):
     """E[(1 - sigma_min) z - x0 | x_t] where x0 is normal with mean MEAN + cond, and x_t = (1 - t) x0 + a z."""
 
@@ -32,7 +38,7 @@ def gaussian_velocity(sigma_min):
         mean = MEAN if cond is None else MEAN + cond
         a = sigma_min + (1 - sigma_min) * t
         spread = (1 - t)[..., None] ** 2 * COVARIANCE + a[..., None] ** 2 * np.eye(2)
-        scaled = jnp.linalg.solve(spread, (x - (1 - t) * mean)[..., None])
+        scaled = solve(spread, x - (1 - t) * mean)[..., None]
         return ((1 - sigma_min) * a[..., None] * scaled - (1 - t)[..., None] * COVARIANCE @ scaled)[..., 0] - mean
 
     return closed_form(velocity)
