@@ -96,10 +96,8 @@ def score_anomaly(options: AnomalyScore) -> None:
 
 def fit_unfolding(options: UnfoldFit) -> None:
     """`hepjax unfold fit`: a run folder."""
-    gen, reco = options.observables, options.observables
-    if options.conditions:
-        gen = reco = options.observables or data.unfolding.OBSERVABLES
-        reco = (*reco, *options.conditions)
+    gen = options.observables or (data.unfolding.OBSERVABLES if options.conditions else None)
+    reco = (*gen, *options.conditions) if gen else None
     simulation = data.unfolding.read(options.simulation, gen, reco)
     names = [column.name for column in simulation.reco_columns]
     measured = data.unfolding.read_measured(options.data, names)

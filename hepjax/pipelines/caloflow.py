@@ -103,7 +103,6 @@ def save(path: str | os.PathLike[str], state: State) -> None:
 
 def load(path: str | os.PathLike[str]) -> State:
     """Read a fitted state. Raises InputError where there is none, or a damaged one, or that of another model."""
-
     return states.load(path, {model.Spec: caloflow_training.untrained}, "one of CaloFlow")
 
 

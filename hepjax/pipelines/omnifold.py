@@ -17,9 +17,9 @@ from jaxtyping import Array, Float, UInt8
 
 from hepjax import data as readers
 from hepjax import transforms
-from hepjax.pipelines import omnifold_data as events
 from hepjax.pipelines import omnifold_steps as steps
 from hepjax.pipelines import options, reweighting, states
+from hepjax.pipelines import unfolding_data as events
 from hepjax.pipelines.omnifold_config import Config
 from hepjax.pipelines.omnifold_diagnostics import QUANTILES, Diagnostics, Step, table
 from hepjax.pipelines.place import Place
@@ -117,9 +117,7 @@ def unfold(key: PRNGKey, state: State, data: Measured) -> Unfolded:
     """
     del key
     constants = state.constants
-    found = events.digest(events.measured(data, state.spec.reco_columns, "data"))
-    if not np.array_equal(found, constants.digest):
-        raise InputError("data: other events than those of the fit, expected the same: OmniFold fits each data anew")
+    events.require_same(data, state.spec.reco_columns, constants.digest, "OmniFold")
     return Unfolded(constants.gen, constants.weight[-1], state.spec.gen_columns, constants.replicas)
 
 
@@ -149,7 +147,6 @@ def save(path: str | os.PathLike[str], state: State) -> None:
 
 def load(path: str | os.PathLike[str]) -> State:
     """Read a fitted state. Raises InputError where there is none, or a damaged one, or that of another model."""
-
     return states.load(path, {Spec: untrained}, "an unfolding by OmniFold")
 
 
@@ -157,11 +154,8 @@ def _run(
     key: PRNGKey, problem: events.Problem, config: Config, place: Place, replica: int = 0
 ) -> tuple[steps.Result, Float[Array, "iterations n"]]:
     """All iterations of the unfolding, or of a replica, and the weights of the events inside the phase space."""
-    key_fit, key_draw = jax.random.split(jax.random.fold_in(key, replica))
-    if replica:
-        problem = events.bootstrap(key_draw, problem, config.bootstrap_simulation)
-    name = f"bootstrap_{replica}_" if replica else ""
-    result = steps.iterate(key_fit, problem, config, place, name)
+    key, problem, name = events.replica(key, problem, replica, config.bootstrap_simulation)
+    result = steps.iterate(key, problem, config, place, name)
     return result, (problem.weight * result.push)[:, np.flatnonzero(problem.pass_gen)]
 
 

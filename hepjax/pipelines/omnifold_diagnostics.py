@@ -62,7 +62,7 @@ def step(
         loss,
         len(losses),
         np.mean(np.abs(np.asarray(log_ratio)) >= MAX_LOG),
-        weight.sum() ** 2 / np.square(weight).sum(),
+        metrics.effective_size(weight),
         np.quantile(factor, QUANTILES),
         factor.max(),
     )

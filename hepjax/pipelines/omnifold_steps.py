@@ -29,10 +29,10 @@ from jaxtyping import Array, Float
 from hepjax.pipelines import omnifold_diagnostics as diagnostics
 from hepjax.pipelines import reweighting
 from hepjax.pipelines.omnifold_config import Config
-from hepjax.pipelines.omnifold_data import Problem
 from hepjax.pipelines.omnifold_diagnostics import FAKES, GEN, RECO
 from hepjax.pipelines.place import Place
 from hepjax.pipelines.reweighting import Ratio
+from hepjax.pipelines.unfolding_data import Problem
 from hepjax.training.history import History, extend
 from hepjax.types import Events, PRNGKey
 

@@ -23,9 +23,9 @@ from hepjax.data.unfolding import columns
 from hepjax.pipelines import acceptance, generative_unfolding, observables, options, prior, reweighting, sbunfold
 from hepjax.pipelines.acceptance import Share
 from hepjax.pipelines.generative_config import Config
-from hepjax.pipelines.omnifold_data import FEWEST, check_subtraction, measured
 from hepjax.pipelines.place import Place
 from hepjax.pipelines.reweighting import Ratio
+from hepjax.pipelines.unfolding_data import FEWEST, check_subtraction, measured
 from hepjax.training import plan, write_histories
 from hepjax.training.history import History
 from hepjax.types import (
@@ -104,12 +104,12 @@ def fit(
     """
     _check_options(config)
     readers.unfolding.check(simulation, negative_weights=False)
+    simulation = _ordered(simulation, _gen_first(simulation))
     spec = _spec(simulation, method, config, background)
     data = measured(data, spec.reco_columns, "data")
     if background is not None:
         background = measured(background, spec.reco_columns, "background")
         check_subtraction(data, background)
-    simulation = _ordered(spec, simulation)
     place = Place.of(folder, resume)
     key_model, key_shares, key_prior = jax.random.split(key, 3)
 
@@ -134,7 +134,7 @@ def correct(key: PRNGKey, state: State, simulation: Unfolding, data: Measured) -
     if acceptance.BACKGROUND in spec.shares:
         raise InputError("state: has learned the background of its data, expected a new fit for others")
     data = measured(data, spec.reco_columns, "data")
-    return _correct(key, state, _ordered(spec, simulation), data, Place(None, False))[0]
+    return _correct(key, state, _ordered(simulation, spec.reco_columns), data, Place())[0]
 
 
 def unfold(key: PRNGKey, state: State, data: Measured) -> Unfolded:
@@ -193,30 +193,32 @@ def coordinates(spec: Spec) -> Levels:
 
 
 def _spec(simulation: Unfolding, method: str, config: Config, background: Measured | None) -> Spec:
-    """What to learn; columns of reco that gen has come first, in its order."""
+    """What to learn from a simulation whose reco begins with the columns of gen."""
     both = _both(simulation)
     if len(both) < FEWEST:
         raise InputError(f"simulation: {len(both)} events pass both levels, a fit needs at least {FEWEST}")
-    names = [column.name for column in simulation.gen_columns]
-    shared = columns.select(simulation.reco_columns, names, "simulation at detector level")
-    further = tuple(column for column in simulation.reco_columns if column.name not in names)
-    reco = shared + further
-    order = [simulation.reco_columns.index(column) for column in reco]
     return Spec(
         method,
         config,
         simulation.gen_columns,
-        reco,
+        simulation.reco_columns,
         observables.kinds(np.asarray(simulation.gen)[both]),
-        observables.kinds(np.asarray(simulation.reco)[both][:, order]),
+        observables.kinds(np.asarray(simulation.reco)[both]),
         acceptance.needed(simulation, background),
     )
 
 
-def _ordered(spec: Spec, simulation: Unfolding) -> Unfolding:
-    """The simulation with reco's columns in the order of the spec."""
-    order = [simulation.reco_columns.index(column) for column in spec.reco_columns]
-    return dataclasses.replace(simulation, reco=np.asarray(simulation.reco)[:, order], reco_columns=spec.reco_columns)
+def _gen_first(simulation: Unfolding) -> tuple[Column, ...]:
+    """The columns of reco, those that gen has first and in its order; raises InputError where gen has others."""
+    names = [column.name for column in simulation.gen_columns]
+    shared = columns.select(simulation.reco_columns, names, "simulation at detector level")
+    return shared + tuple(column for column in simulation.reco_columns if column.name not in names)
+
+
+def _ordered(simulation: Unfolding, reco_columns: tuple[Column, ...]) -> Unfolding:
+    """The simulation with its columns of reco in this order."""
+    order = [simulation.reco_columns.index(column) for column in reco_columns]
+    return dataclasses.replace(simulation, reco=np.asarray(simulation.reco)[:, order], reco_columns=reco_columns)
 
 
 def _fit_model(key: PRNGKey, spec: Spec, simulation: Unfolding, place: Place) -> tuple[State, History]:

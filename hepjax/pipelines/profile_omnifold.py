@@ -18,10 +18,10 @@ from jaxtyping import Float, UInt8
 
 from hepjax import data as readers
 from hepjax import inference
-from hepjax.pipelines import omnifold_data as events
 from hepjax.pipelines import omnifold_diagnostics as diagnostics
 from hepjax.pipelines import options, states
 from hepjax.pipelines import profile_steps as steps
+from hepjax.pipelines import unfolding_data as events
 from hepjax.pipelines.place import Place
 from hepjax.pipelines.profile_information import Information
 from hepjax.pipelines.profile_omnifold_config import Config, Nuisance
@@ -113,10 +113,8 @@ def fit(
     _check_response(response, penalty, problem, config)
     place = Place.of(folder, resume)
     results = []
-    for replica in range(1 + config.bootstraps):
-        key_fit, key_draw = jax.random.split(jax.random.fold_in(key, replica))
-        drawn = events.bootstrap(key_draw, problem, simulation=True) if replica else problem
-        name = f"bootstrap_{replica}_" if replica else ""
+    for number in range(1 + config.bootstraps):
+        key_fit, drawn, name = events.replica(key, problem, number, simulation=True)
         results.append((drawn, steps.iterate(steps.Run(key_fit, drawn, response, penalty, config, place, name))))
     if place.folder is not None:
         write_histories(
@@ -158,9 +156,7 @@ def unfold(key: PRNGKey, state: State, data: Measured) -> Unfolded:
     As `omnifold.unfold`, which raises the same errors: weights belong to the data that they were learned on.
     """
     del key
-    found = events.digest(events.measured(data, state.spec.reco_columns, "data"))
-    if not np.array_equal(found, state.constants.digest):
-        raise InputError("data: other events than those of the fit, expected the same: Profile OmniFold fits each anew")
+    events.require_same(data, state.spec.reco_columns, state.constants.digest, "Profile OmniFold")
     weight = state.params.weight
     replicas = weight[1:] if state.spec.config.bootstraps else None
     return Unfolded(state.constants.gen, weight[0], state.spec.gen_columns, replicas)
@@ -173,7 +169,6 @@ def save(path: str | os.PathLike[str], state: State) -> None:
 
 def load(path: str | os.PathLike[str]) -> State:
     """Read a fitted state. Raises InputError where there is none, or a damaged one, or that of another model."""
-
     return states.load(path, {Spec: _untrained}, "an unfolding by Profile OmniFold")
 
 

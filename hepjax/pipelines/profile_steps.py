@@ -30,11 +30,11 @@ from hepjax.inference import Maximum
 from hepjax.pipelines import omnifold_diagnostics as diagnostics
 from hepjax.pipelines import profile_information as information
 from hepjax.pipelines import reweighting
-from hepjax.pipelines.omnifold_data import Problem
 from hepjax.pipelines.place import Place
 from hepjax.pipelines.profile_information import Information, Matched
 from hepjax.pipelines.profile_omnifold_config import Config, Nuisance
 from hepjax.pipelines.reweighting import ROWS_AT_ONCE, Ratio
+from hepjax.pipelines.unfolding_data import Problem
 from hepjax.training.history import History
 from hepjax.types import AnyArray, Events, PRNGKey
 

@@ -81,6 +81,5 @@ def save(path: str | os.PathLike[str], state: State) -> None:
 
 def load(path: str | os.PathLike[str]) -> State:
     """Read a fitted state. Raises InputError where there is none, or a damaged one, or that of another model."""
-
     kinds = {omnifold.Spec: omnifold.untrained, posterior.Spec: posterior.untrained}
     return states.load(path, kinds, "one of unfolding")

@@ -1,4 +1,4 @@
-"""The events of OmniFold as its iterations need them: columns in one order, background subtracted, one luminosity."""
+"""Events as pipelines of unfolding need them: columns in one order, background subtracted, one luminosity."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, UInt8
 
 from hepjax import data
 from hepjax.data.unfolding import columns
-from hepjax.types import Column, InputError, Measured, PRNGKey, Unfolding
+from hepjax.types import AnyArray, Column, InputError, Measured, PRNGKey, Unfolding
 
 FEWEST = 100
 
@@ -92,6 +92,20 @@ def bootstrap(key: PRNGKey, problem: Problem, simulation: bool) -> Problem:
     events = dataclasses.replace(problem.data, weight=drawn(key_data, problem.data.weight))
     weight = drawn(key_simulation, problem.weight) if simulation else problem.weight
     return scaled(problem._replace(data=events, weight=weight))
+
+
+def replica(key: PRNGKey, problem: Problem, number: int, simulation: bool) -> tuple[PRNGKey, Problem, str]:
+    """The key of a fit, its events, and what the names of its trainings begin with; number 0 is the problem itself."""
+    key_fit, key_draw = jax.random.split(jax.random.fold_in(key, number))
+    if not number:
+        return key_fit, problem, ""
+    return key_fit, bootstrap(key_draw, problem, simulation), f"bootstrap_{number}_"
+
+
+def require_same(sample: Measured, expected: tuple[Column, ...], found: UInt8[AnyArray, 32], method: str) -> None:
+    """Raise InputError, also as `measured` does, unless the data are those whose digest a fit has kept."""
+    if not np.array_equal(digest(measured(sample, expected, "data")), found):
+        raise InputError(f"data: other events than those of the fit, expected the same: {method} fits each data anew")
 
 
 def digest(events: Measured) -> UInt8[np.ndarray, 32]:
