@@ -153,11 +153,34 @@ class Layer:
 
 
 @dataclasses.dataclass(frozen=True)
+class PolarLayer:
+    """A layer of a calorimeter around the shower's axis: rings in r, cut into equal bins of alpha from -pi to pi.
+
+    r_edges_mm: rising. number: what the experiment calls the layer. Voxels run over r fastest, then alpha.
+    """
+
+    r_edges_mm: tuple[float, ...]
+    alpha_bins: int
+    number: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Bins in (alpha, r)."""
+        return self.alpha_bins, len(self.r_edges_mm) - 1
+
+    @property
+    def voxels(self) -> int:
+        """Number of voxels."""
+        return self.shape[0] * self.shape[1]
+
+
+@dataclasses.dataclass(frozen=True)
 class Geometry:
     """A calorimeter's voxels: a name, the grid they unroll from (last axis fastest), and the read-out threshold.
 
     layers: front to back, where the calorimeter is read out in layers of their own grids; the voxels of one layer
-    follow those of the one before, and `shape` is the flat (voxels,).
+    follow those of the one before, and `shape` is the flat (voxels,) or, of equal layers, (layers, alpha, r).
+    polar: the same for layers in polar coordinates.
     """
 
     name: str
@@ -165,6 +188,7 @@ class Geometry:
     threshold_mev: float = 0.0
     pitch_mm: tuple[float, ...] = ()
     layers: tuple[Layer, ...] = ()
+    polar: tuple[PolarLayer, ...] = ()
 
     @property
     def voxels(self) -> int:

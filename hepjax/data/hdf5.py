@@ -6,7 +6,6 @@ import contextlib
 import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import h5py
@@ -15,6 +14,9 @@ import numpy as np
 from hepjax.data.addresses import Address, require_file
 from hepjax.files import atomic_write
 from hepjax.types import InputError
+
+CHUNKS_KEPT_BYTES = 128 << 20
+"""Memory for decompressed chunks of an open data set, so that slices of it read each chunk once."""
 
 
 class Content(NamedTuple):
@@ -30,17 +32,45 @@ def read(address: Address, keys: Sequence[str] = (), optional: Sequence[str] = (
 
     Raises InputError, one line with file, key and expectation, for a file, group or key that is missing or broken.
     """
-    _require_hdf5(address.path, keys)
+    with opened(address, keys) as group, readable(address):
+        names = [*keys, *(key for key in optional if key in group)]
+        names = names or [key for key, item in group.items() if isinstance(item, h5py.Dataset)]
+        arrays = {key: np.asarray(dataset(group, address, key, keys or names)[()]) for key in names}
+        attributes = {**group.file.attrs, **group.attrs}
+        return Content(arrays, attributes, {key: {**attributes, **group[key].attrs} for key in names})
+
+
+@contextlib.contextmanager
+def opened(address: Address, keys: Sequence[str] = ()) -> Iterator[h5py.Group]:
+    """Give an open group, which should have the data sets `keys`, to a block that reads it.
+
+    Raises InputError for a file or group that is missing or broken.
+    """
+    require_file(address.path, "an HDF5 file")
+    if not h5py.is_hdf5(address.path):
+        raise InputError(f"{address.path}: not an HDF5 file, expected one with {_listed(keys)}")
+    with readable(address):
+        file = h5py.File(address.path, "r", rdcc_nbytes=CHUNKS_KEPT_BYTES)
+    with file:
+        yield _group(file, address, keys)
+
+
+@contextlib.contextmanager
+def readable(address: Address) -> Iterator[None]:
+    """Turn an error of the system or of HDF5 in a block that reads into InputError."""
     try:
-        with h5py.File(address.path, "r") as file:
-            group = _group(file, address, keys)
-            names = [*keys, *(key for key in optional if key in group)]
-            names = names or [key for key, item in group.items() if isinstance(item, h5py.Dataset)]
-            arrays = {key: _array(group, address, key, keys or names) for key in names}
-            attributes = {**file.attrs, **group.attrs}
-            return Content(arrays, attributes, {key: {**attributes, **group[key].attrs} for key in names})
+        yield
     except OSError as error:
         raise InputError(f"{address}: cannot be read, expected a whole HDF5 file ({_reason(error)})") from error
+
+
+def dataset(group: h5py.Group, address: Address, key: str, keys: Sequence[str]) -> h5py.Dataset:
+    """A data set of an open group; raises InputError, which says that `keys` were expected, where there is none."""
+    data = group.get(key)
+    if not isinstance(data, h5py.Dataset):
+        found = ", ".join(list(group)[:8]) or "nothing"
+        raise InputError(f"{address.key(key)}: missing key {key}, expected {_listed(keys)} (found: {found})")
+    return data
 
 
 @contextlib.contextmanager
@@ -60,12 +90,6 @@ def create(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
         raise InputError(f"{path}: cannot be written ({_reason(error)})") from error
 
 
-def _require_hdf5(path: Path, keys: Sequence[str]) -> None:
-    require_file(path, "an HDF5 file")
-    if not h5py.is_hdf5(path):
-        raise InputError(f"{path}: not an HDF5 file, expected one with {_listed(keys)}")
-
-
 def _group(file: h5py.File, address: Address, keys: Sequence[str]) -> h5py.Group:
     group = file.get(address.group) if address.group else file
     if isinstance(group, h5py.Group):
@@ -79,14 +103,6 @@ def _group(file: h5py.File, address: Address, keys: Sequence[str]) -> h5py.Group
     file.visititems(visit)
     known = ", ".join(found[:8]) or "none"
     raise InputError(f"{address}: no such group, expected one with {_listed(keys)} (in this file: {known})")
-
-
-def _array(group: h5py.Group, address: Address, key: str, keys: Sequence[str]) -> np.ndarray:
-    data = group.get(key)
-    if not isinstance(data, h5py.Dataset):
-        found = ", ".join(list(group)[:8]) or "nothing"
-        raise InputError(f"{address.key(key)}: missing key {key}, expected {_listed(keys)} (found: {found})")
-    return np.asarray(data[()])
 
 
 def _listed(keys: Sequence[str]) -> str:

@@ -6,8 +6,10 @@ voxels. Nothing is repaired: a file that breaks the layout or the physics is ref
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import h5py
 import numpy as np
@@ -37,6 +39,47 @@ def read(address: Where, geometry: str | Geometry | None = None) -> Showers:
     showers = Showers(energies, voxels, geometry)
     check(showers, address)
     return showers
+
+
+@contextlib.contextmanager
+def opened(address: Where, geometry: str | Geometry | None = None) -> Iterator[Stored]:
+    """Give the showers of a group to a block that reads them in slices, for files larger than memory.
+
+    Raises InputError as `read` does: at once for keys, shapes and the geometry, for values when they are read.
+    """
+    address = addresses.parse(address)
+    with hdf5.opened(address, (ENERGIES, VOXELS)) as group:
+        energies, voxels = (hdf5.dataset(group, address, key, (ENERGIES, VOXELS)) for key in (ENERGIES, VOXELS))
+        _check_axes(voxels.shape, address)
+        written = {**group.file.attrs, **group.attrs}.get("geometry")
+        geometry = _geometry(address, geometry, written, voxels.shape[1])
+        check_shape(voxels.shape, geometry, address)
+        if len(energies) != len(voxels):
+            raise InputError(f"{address}: {len(energies)} {ENERGIES} but {len(voxels)} {VOXELS}, expected as many")
+        yield Stored(address, geometry, energies, voxels)
+
+
+@dataclasses.dataclass(frozen=True)
+class Stored:
+    """Showers of an open file: `len` and `geometry` as those of `Showers`, and slices that read it."""
+
+    address: Address
+    geometry: Geometry
+    energies: h5py.Dataset
+    voxels: h5py.Dataset
+
+    def __len__(self) -> int:
+        return self.voxels.shape[0]
+
+    def __getitem__(self, rows: slice) -> Showers:
+        """Read and check showers, float32 MeV; raises InputError for what is not physical."""
+        with hdf5.readable(self.address):
+            energies, voxels = self.energies[rows], self.voxels[rows]
+        energies, voxels = _column(_float32(energies, self.address, ENERGIES)), _float32(voxels, self.address, VOXELS)
+        first = rows.indices(len(self))[0]
+        _check_cells(voxels, self.address, first)
+        _check_energies(energies, self.address, first)
+        return Showers(energies, voxels, self.geometry)
 
 
 def read_voxels(address: Where, geometry: str | Geometry) -> Float[np.ndarray, "n v"]:
@@ -91,51 +134,63 @@ def check(showers: Showers, where: Where = "showers") -> None:
 def check_voxels(voxels: np.ndarray, geometry: Geometry, where: Where = "showers") -> None:
     """Raise InputError, named by `where`, unless there are showers of the geometry with physical cells, as `check`."""
     where = addresses.parse(where)
-    _check_axes(voxels, where)
-    if len(voxels) == 0:
+    check_shape(voxels.shape, geometry, where)
+    _check_cells(voxels, where)
+
+
+def check_shape(shape: tuple[int, ...], geometry: Geometry, where: Where = "showers") -> None:
+    """Raise InputError, named by `where`, unless voxels of this shape are one or more showers of the geometry."""
+    where = addresses.parse(where)
+    _check_axes(shape, where)
+    if shape[0] == 0:
         raise InputError(f"{where.key(VOXELS)}: zero showers, expected at least one")
-    if voxels.shape[1] != geometry.voxels:
+    if shape[1] != geometry.voxels:
         expected = f"{geometry.voxels} for geometry {geometry.name}"
-        raise InputError(f"{where.key(VOXELS)}: {voxels.shape[1]} voxels a shower, expected {expected}")
-    _check_values(where.key(VOXELS), voxels, "zero or above", voxels >= 0)
+        raise InputError(f"{where.key(VOXELS)}: {shape[1]} voxels a shower, expected {expected}")
 
 
 def _energies(content: hdf5.Content, address: Address) -> np.ndarray:
-    energies = _float32(content, address, ENERGIES)
+    return _column(_float32(content.arrays[ENERGIES], address, ENERGIES))
+
+
+def _column(energies: np.ndarray) -> np.ndarray:
     return energies[:, 0] if energies.ndim == 2 and energies.shape[1] == 1 else energies
 
 
 def _voxels(content: hdf5.Content, address: Address, geometry: str | Geometry | None) -> tuple[np.ndarray, Geometry]:
-    voxels = _float32(content, address, VOXELS)
-    _check_axes(voxels, address)
+    voxels = _float32(content.arrays[VOXELS], address, VOXELS)
+    _check_axes(voxels.shape, address)
     return voxels, _geometry(address, geometry, content.attributes.get("geometry"), voxels.shape[1])
 
 
-def _float32(content: hdf5.Content, address: Address, key: str) -> np.ndarray:
-    data = content.arrays[key]
+def _float32(data: np.ndarray, address: Address, key: str) -> np.ndarray:
     if data.dtype.kind not in "fiu":
         raise InputError(f"{address.key(key)}: type {data.dtype}, expected numbers (energies in MeV)")
     with np.errstate(over="ignore"):  # what overflows float32 becomes infinite, and the check says so
-        return data.astype(np.float32)
+        return data.astype(np.float32, copy=False)
 
 
-def _check_axes(voxels: np.ndarray, where: Address) -> None:
-    if voxels.ndim != 2:
-        raise InputError(f"{where.key(VOXELS)}: shape {voxels.shape}, expected (showers, voxels)")
+def _check_axes(shape: tuple[int, ...], where: Address) -> None:
+    if len(shape) != 2:
+        raise InputError(f"{where.key(VOXELS)}: shape {shape}, expected (showers, voxels)")
 
 
-def _check_energies(energies: np.ndarray, where: Address) -> None:
+def _check_energies(energies: np.ndarray, where: Address, first: int = 0) -> None:
     if energies.ndim != 1:
         raise InputError(f"{where.key(ENERGIES)}: shape {energies.shape}, expected (showers, 1)")
-    _check_values(where.key(ENERGIES), energies, "above zero", energies > 0)
+    _check_values(where.key(ENERGIES), energies, "above zero", energies > 0, first)
 
 
-def _check_values(key: str, values: np.ndarray, expected: str, good: np.ndarray) -> None:
-    """Point to the first energy that is not finite or not in range (`good` is false for NaN)."""
+def _check_cells(voxels: np.ndarray, where: Address, first: int = 0) -> None:
+    _check_values(where.key(VOXELS), voxels, "zero or above", voxels >= 0, first)
+
+
+def _check_values(key: str, values: np.ndarray, expected: str, good: np.ndarray, first: int) -> None:
+    """Point to the first energy that is not finite or not in range (`good` is false for NaN); rows count from first."""
     bad = ~(good & np.isfinite(values))
     if bad.any():
         index = np.unravel_index(np.argmax(bad), bad.shape)
-        raise InputError(f"{key}: {values[index]} MeV in row {index[0]}, expected finite energies {expected}")
+        raise InputError(f"{key}: {values[index]} MeV in row {first + index[0]}, expected finite energies {expected}")
 
 
 def _geometry(address: Address, given: str | Geometry | None, written: object, voxels: int) -> Geometry:
