@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int8
+from jaxtyping import Float, Int8, Real
 
-from hepjax.metrics.histograms import bin_index, separation
+from hepjax.metrics.histograms import Histogram, bin_index, separation
 
 PERMUTATIONS = 200
 QUANTILE = 0.99
@@ -88,18 +88,40 @@ def separation_floor(
     table = np.zeros((len(x), len(edges) + 1))
     np.add.at(table, (np.arange(len(x))[:, None], bins + 1), 1.0)
     inside = table[:, 1:-1] if weight is None else table[:, 1:-1] * np.asarray(weight, np.float64)[:, None]
+    return separation_floor_of_table(inside, size, sides)
+
+
+def separation_floor_of_table(table: Real[np.ndarray, "n b"], size: int | float, sides: Halves) -> Floor:
+    """Floor of `separation_power` for two samples of `size` events, of each event's entries (or weights) in b bins."""
 
     def separations(some: Halves) -> np.ndarray:
-        counts = [(some == side) @ inside for side in (1, -1)]
-        return separation(*(c / c.sum(axis=1, keepdims=True) for c in counts))
+        counts = [(some == side) @ table for side in (1, -1)]
+        return separation(*map(_shares, counts))
 
-    return _summary(_by_chunks(separations, sides, len(x)), len(x) // 2 / size)
+    return _summary(_by_chunks(separations, sides, len(table)), len(table) // 2 / size)
+
+
+def separation_floor_of_counts(h: Histogram, size: int | float, permutations: int = PERMUTATIONS) -> Floor:
+    """Floor of `separation_power` for two samples of `size` events, of a histogram with one entry an event.
+
+    The counts in random halves follow a multivariate hypergeometric law, so that no event is looked at again.
+    """
+    half = int(h.total) // 2
+    counts = np.append(h.counts, h.total - h.counts.sum()).astype(np.int64)
+    first = np.random.default_rng(0).multivariate_hypergeometric(counts, half, permutations, method="marginals")
+    return _summary(separation(_shares(first[:, :-1]), _shares((counts - first)[:, :-1])), half / size)
 
 
 def statistic_floor(statistic: Callable[[np.ndarray, np.ndarray], float], size: int, sides: Halves) -> Floor:
     """Floor of any `statistic(rows, other_rows)` of two index arrays, which must scale as 1 / sqrt(size)."""
     values = [statistic(np.flatnonzero(side > 0), np.flatnonzero(side < 0)) for side in sides]
     return _summary(np.array(values), np.sqrt(sides.shape[1] // 2 / size))
+
+
+def _shares(counts: np.ndarray) -> np.ndarray:
+    """Fractions of each row; zeros of an empty one."""
+    total = counts.sum(axis=1, keepdims=True)
+    return counts / np.where(total > 0, total, 1)
 
 
 def _weighted(some: Halves, weight: np.ndarray) -> np.ndarray:

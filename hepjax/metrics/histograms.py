@@ -62,8 +62,7 @@ def density(h: Histogram) -> tuple[np.ndarray, np.ndarray]:
 
 def probabilities(h: Histogram) -> np.ndarray:
     """Fraction of the sample in each bin, normalised to one inside the edges; zeros for an empty histogram."""
-    inside = h.counts.sum()
-    return h.counts / inside if inside else np.zeros_like(h.counts)
+    return h.counts / (h.counts.sum() or 1.0)
 
 
 def separation_power(a: Histogram, b: Histogram) -> float:

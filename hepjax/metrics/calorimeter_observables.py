@@ -1,0 +1,116 @@
+"""The histograms of the CaloChallenge, in its bins (arXiv:2410.21611, section 4.1)."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from hepjax.metrics.calorimeter import Features, angular_layers
+from hepjax.metrics.histograms import bin_index, linear_edges, log_edges
+from hepjax.types import Geometry, PolarLayer
+
+DISCRETE_ENERGIES = 20
+"""A reference with at most so many incident energies, as set 1, gets a histogram of the response at each."""
+
+
+class CaloObservable(NamedTuple):
+    """A histogram of one entry a shower.
+
+    name: a stable key. label: its axis label with unit. values: Features of n showers -> (up to n,). edges: of the bins.
+    """
+
+    name: str
+    label: str
+    values: Callable[[Features], np.ndarray]
+    edges: np.ndarray
+
+
+class _Ranges(NamedTuple):
+    """Ends of the bins in mm: centres in eta and phi reach from minus to plus `centre`, the others start at zero."""
+
+    centre: float
+    width: float
+    radius: float
+
+
+def calo_observables(reference: Features, geometry: Geometry) -> tuple[CaloObservable, ...]:
+    """The observables of a polar geometry with bins that depend on the reference alone, global ones first."""
+    kinds = (_responses(reference, geometry), *(_of_layer(reference, geometry, k) for k in range(len(geometry.polar))))
+    return tuple(observable for kind in kinds for observable in kind)
+
+
+def voxel_edges(largest_mev: float, geometry: Geometry) -> Float[np.ndarray, "50"]:
+    """Bins of the voxels' energies in MeV: 50 edges from the threshold to the largest voxel of the reference."""
+    return _log_bins(geometry.threshold_mev, largest_mev, 50)
+
+
+def voxel_counts(voxels: Float[np.ndarray, "n v"], edges: Float[np.ndarray, " edges"]) -> Int[np.ndarray, "n bins"]:
+    """Each shower's number of voxels in the bins; those outside the edges, empty ones too, are left out."""
+    n, bins = len(voxels), len(edges) - 1
+    # Nine of ten voxels are empty: they are sorted out before the search.
+    rows, columns = np.nonzero(voxels > 0)
+    found = bin_index(voxels[rows, columns], edges, fold=False)
+    inside = (found >= 0) & (found < bins)
+    return np.bincount(rows[inside] * bins + found[inside], minlength=n * bins).reshape(n, bins)
+
+
+def _responses(reference: Features, geometry: Geometry) -> Iterator[CaloObservable]:
+    label = r"$E_\mathrm{tot}\,/\,E_\mathrm{inc}$"
+    yield CaloObservable("etot_over_einc", label, lambda f: f.total / f.incident_energy, np.linspace(0.5, 1.5, 101))
+    energies = np.unique(reference.incident_energy)
+    if len(energies) > DISCRETE_ENERGIES:
+        return
+    for energy in energies:
+        narrow = "photons" in geometry.name and energy >= 4096.0
+        edges = np.linspace(0.9, 1.1, 21) if narrow else np.linspace(0.4, 1.4, 21)
+        name, at = f"etot_over_einc_{energy:.0f}mev", f"{label} at {energy / 1e3:.3g} GeV"
+        yield CaloObservable(name, at, functools.partial(_response_at, energy=energy), edges)
+
+
+def _response_at(features: Features, energy: float) -> np.ndarray:
+    rows = features.incident_energy == energy
+    return features.total[rows] / energy
+
+
+def _of_layer(reference: Features, geometry: Geometry, k: int) -> Iterator[CaloObservable]:
+    layer = geometry.polar[k]
+    ranges = _ranges(layer)
+    across = np.linspace(-ranges.centre, ranges.centre, 101)
+    width, radius = np.linspace(0, ranges.width, 101), np.linspace(0, ranges.radius, 101)
+    in_angle = [
+        ("centre_eta", r"centre in $\eta$ [mm]", across),
+        ("centre_phi", r"centre in $\varphi$ [mm]", across),
+        ("width_eta", r"width in $\eta$ [mm]", width),
+        ("width_phi", r"width in $\varphi$ [mm]", width),
+    ]
+    kinds = [
+        ("energy", "energy [MeV]", _log_bins(geometry.threshold_mev, float(reference.energy[:, k].max()), 40)),
+        *(in_angle if k in angular_layers(geometry) else ()),
+        ("centre_r", r"centre in $r$ [mm]", radius),
+        ("width_r", r"width in $r$ [mm]", width),
+        ("sparsity", "sparsity", np.linspace(0, 1, 21)),
+    ]
+    for kind, label, edges in kinds:
+        values = functools.partial(_column, kind=kind, k=k)
+        yield CaloObservable(f"{kind}_layer_{layer.number}", f"Layer {layer.number}, {label}", values, edges)
+
+
+def _column(features: Features, kind: str, k: int) -> np.ndarray:
+    return getattr(features, kind)[:, k]
+
+
+def _ranges(layer: PolarLayer) -> _Ranges:
+    """Sets 2 and 3 end at 42 mm; of set 1, the layers 12 and 13 of the hadronic calorimeter are wider than the others."""
+    if layer.r_edges_mm[-1] < 100:
+        return _Ranges(30.0, 30.0, 42.0)
+    return _Ranges(500.0, 400.0, 1500.0) if layer.number in (12, 13) else _Ranges(100.0, 100.0, 500.0)
+
+
+def _log_bins(threshold_mev: float, largest_mev: float, edges: int) -> np.ndarray:
+    """Logarithmic edges above the threshold; a decade where the reference has nothing there."""
+    low = threshold_mev or 1e-3
+    return log_edges(low, largest_mev if largest_mev > low else 10 * low, edges - 1)
