@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from hepjax.metrics.calorimeter import Features, angular_layers
-from hepjax.metrics.histograms import bin_index, linear_edges, log_edges
+from hepjax.metrics.histograms import bin_index, log_edges
 from hepjax.types import Geometry, PolarLayer
 
 DISCRETE_ENERGIES = 20
@@ -20,7 +20,7 @@ DISCRETE_ENERGIES = 20
 class CaloObservable(NamedTuple):
     """A histogram of one entry a shower.
 
-    name: a stable key. label: its axis label with unit. values: Features of n showers -> (up to n,). edges: of the bins.
+    name: a stable key. label: its axis label with unit. values: Features of n showers -> (up to n,).
     """
 
     name: str
@@ -43,7 +43,7 @@ def calo_observables(reference: Features, geometry: Geometry) -> tuple[CaloObser
     return tuple(observable for kind in kinds for observable in kind)
 
 
-def voxel_edges(largest_mev: float, geometry: Geometry) -> Float[np.ndarray, "50"]:
+def voxel_edges(largest_mev: float, geometry: Geometry) -> Float[np.ndarray, " edges"]:
     """Bins of the voxels' energies in MeV: 50 edges from the threshold to the largest voxel of the reference."""
     return _log_bins(geometry.threshold_mev, largest_mev, 50)
 
@@ -104,7 +104,7 @@ def _column(features: Features, kind: str, k: int) -> np.ndarray:
 
 
 def _ranges(layer: PolarLayer) -> _Ranges:
-    """Sets 2 and 3 end at 42 mm; of set 1, the layers 12 and 13 of the hadronic calorimeter are wider than the others."""
+    """Sets 2 and 3 end at 42 mm; of set 1, showers are widest in the layers 12 and 13."""
     if layer.r_edges_mm[-1] < 100:
         return _Ranges(30.0, 30.0, 42.0)
     return _Ranges(500.0, 400.0, 1500.0) if layer.number in (12, 13) else _Ranges(100.0, 100.0, 500.0)

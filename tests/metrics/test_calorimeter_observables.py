@@ -1,4 +1,4 @@
-"""The CaloChallenge's histograms: bins of the sheet, counts against NumPy, floors of counts against floors of events."""
+"""The CaloChallenge's histograms: bins of the sheet, counts against NumPy, floors of counts against those of events."""
 
 import numpy as np
 import pytest
