@@ -5,17 +5,21 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
+import numpy as np
 
 from hepjax import data, evaluation, report, runs
 from hepjax.cli import Compare
 from hepjax.cli.anomaly import AnomalyFit, AnomalyScore
 from hepjax.cli.calibrate import CalibrateApply, CalibrateFit
+from hepjax.cli.calochallenge import Device, SubmitCheck, Time
 from hepjax.cli.caloflow import CaloflowFit, CaloflowSample
 from hepjax.cli.generate import Generate
 from hepjax.cli.squirels import SquirelsFit, SquirelsRefine
 from hepjax.cli.unfold import UnfoldApply, UnfoldCompare, UnfoldFit
+from hepjax.evaluation.timing import Timing, table, time_command
 from hepjax.pipelines import anomaly, calibration, caloflow, omnifold, squirels, unfolding
 from hepjax.training.progress import progress_bar
 from hepjax.types import InputError, Measured, Unfolded
@@ -160,6 +164,57 @@ def compare(options: Compare) -> None:
         comparison = evaluation.compare(jax.random.key(options.seed), reference, generated, baseline, train=train)
         addresses = {name: address for name, address in named.items() if address}
         report.write_report(folder, comparison, addresses | runs.provenance())
+
+
+def check_submission(options: SubmitCheck) -> None:
+    """`hepjax calochallenge submit-check`: says that a file is valid, and what else there is to say of it."""
+    with progress_bar("check", 100) as show:
+        checked = data.submission.check(options.file, options.dataset, lambda done: show(round(100 * done), ""))
+    if checked.faults:
+        raise InputError("\n".join(checked.faults))
+    print("valid", *checked.remarks, sep="\n")
+
+
+def time_generator(options: Time) -> None:
+    """`hepjax calochallenge timing`: a table, and the same as JSON."""
+    if options.out is not None:
+        runs.require_new_file(options.out, options.overwrite)
+    if options.model is not None and options.command is None:
+        place = _device(options.device)
+        device, timings = place.device_kind, _time_model(options.model, options, place)
+    elif options.command is not None and options.model is None:
+        device = "of the command"
+        timings = time_command(options.command, options.batches, options.repeats, options.further)
+    else:
+        raise InputError("options model and command, expected one of them and not the other")
+    print(table(timings, device))
+    if options.out is not None:
+        rows = [timing._asdict() for timing in timings]
+        made = {"model": str(options.model)} if options.model else {"command": options.command}
+        report.write_json(options.out, {"timing": rows, "device": device, **made, "provenance": runs.provenance()})
+
+
+def _time_model(model: Path, options: Time, device: Any) -> tuple[Timing, ...]:
+    """Timings of CaloFlow at log-uniform incident energies."""
+    state = runs.load(model, caloflow)
+    constants, params = jax.device_put((state.constants, state.params), device)
+    state = state._replace(constants=constants, params=params)
+    low, high = 1e3 * np.array(options.energy_gev) if options.energy_gev else state.constants.incident_range
+    energies = np.exp(np.random.default_rng(options.seed).uniform(np.log(low), np.log(high), 1000))
+
+    def sample(key, batch):
+        return caloflow.sample(key, state, np.resize(energies, batch)).voxels
+
+    with jax.default_device(device):
+        return evaluation.timing(jax.random.key(options.seed), sample, options.batches, options.repeats)
+
+
+def _device(kind: Device) -> Any:
+    """The first device of a kind; raises InputError where there is none."""
+    try:
+        return jax.devices(None if kind == "auto" else kind)[0]
+    except RuntimeError as error:
+        raise InputError(f"device {kind}: none here, expected {jax.default_backend()} or auto") from error
 
 
 def _named(paths: Sequence[Path]) -> dict[str, Path]:

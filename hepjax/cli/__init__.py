@@ -1,7 +1,7 @@
 """The command line: one frozen dataclass a command, whose fields are its options. Nothing here imports jax early.
 
 A file for the commands of each pipeline; those of none are here.
-Errors of the user end with one line on standard error and exit code 2.
+Errors of the user end with one line on standard error, or one a fault of a file that is checked, and exit code 2.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from tyro.conf import FlagCreatePairsOff, subcommand
 
 from hepjax.cli.anomaly import Anomaly
 from hepjax.cli.calibrate import Calibrate
+from hepjax.cli.calochallenge import CaloChallenge
 from hepjax.cli.caloflow import Caloflow
 from hepjax.cli.generate import Generate
 from hepjax.cli.squirels import Squirels
@@ -71,6 +72,7 @@ Command = (
     | Annotated[Unfold, subcommand("unfold")]
     | Annotated[Generate, subcommand("generate")]
     | Annotated[Compare, subcommand("compare")]
+    | Annotated[CaloChallenge, subcommand("calochallenge")]
     | Annotated[Demo, subcommand("demo")]
 )
 
@@ -84,6 +86,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         command.run()
     except (InputError, TrainingError) as error:
-        print(f"hepjax: {error}", file=sys.stderr)
+        print(*(f"hepjax: {line}" for line in str(error).splitlines()), sep="\n", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
     return 0

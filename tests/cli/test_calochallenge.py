@@ -1,0 +1,144 @@
+"""`hepjax calochallenge submit-check` and `timing`: what they print and write, and what is refused."""
+
+import json
+import sys
+
+import h5py
+import jax
+import numpy as np
+import pytest
+from toys import toy_showers
+
+from hepjax.data import submission
+from hepjax.pipelines import caloflow
+from hepjax.training import Config as Training
+
+pytestmark = pytest.mark.usefixtures("fast_compilation")
+
+SHORT = Training(epochs=1, batch_size=100)
+SMALL = caloflow.Config(
+    variant="coupling",
+    depth=1,
+    hidden=(8,),
+    bins=4,
+    copies=1,
+    training=SHORT,
+)
+
+
+@pytest.fixture
+def photons(tmp_path):
+    """(number of showers, changes of the voxels) -> a file of photons of data set 1, valid but for the changes."""
+
+    def make(n=20, **changes):
+        energies = 2.0 ** np.arange(8, 8 + n)[:, None]
+        voxels = np.repeat(energies, submission.challenge_geometry("1-photons").voxels, 1) / 368
+        for row, value in changes.items():
+            voxels[int(row.removeprefix("row_")), 0] = value
+        with h5py.File(tmp_path / "f.hdf5", "w") as file:
+            file.update({"incident_energies": energies, "showers": voxels})
+        return tmp_path / "f.hdf5"
+
+    return make
+
+
+def check(path):
+    return "calochallenge", "submit-check", path, "--dataset", "1-photons"
+
+
+def test_a_valid_file(photons, run, capsys):
+    code, error = run(*check(photons(15)))
+    assert (code, error) == (0, "")
+
+
+def test_remarks_of_a_valid_file(photons, capsys):
+    from hepjax import cli
+
+    assert cli.main([str(word) for word in check(photons(15))]) == 0
+    valid, count, low = capsys.readouterr().out.splitlines()
+    assert valid == "valid"
+    assert count.endswith("f.hdf5: 15 showers, the challenge has 121,000")
+    assert "of the voxels are above zero but under 1 MeV" in low
+
+
+def test_every_fault_is_a_line(photons, run):
+    path = photons(16, row_2=np.nan, row_4=-1)
+    code, error = run(*check(path))
+    assert code == 2
+    energies, nan, negative = error.splitlines()
+    assert energies.startswith(
+        f"hepjax: {path}:incident_energies: 1 other energies (8.38861e+06 MeV), the first in row 15"
+    )
+    assert nan.startswith(f"hepjax: {path}:showers: 1 voxels are NaN or infinite in float32, the first in row 2,")
+    assert negative.startswith(f"hepjax: {path}:showers: 1 voxels are negative, the first in row 4, expected")
+
+
+def test_a_file_that_is_not_there(refused, tmp_path):
+    refused("f.hdf5: no such file, expected an HDF5 file", *check(tmp_path / "f.hdf5"))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A run folder of a generator of 4 x 4 cells."""
+    folder = tmp_path_factory.mktemp("model")
+    caloflow.save(folder / "checkpoint", caloflow.fit(jax.random.key(0), toy_showers(0, 200), SMALL))
+    return folder
+
+
+TIMING = ("calochallenge", "timing", "--repeats", "2")
+
+
+def test_timing_of_a_model(model, tmp_path, capsys, run):
+    words = (*TIMING, "--model", model, "--batches", "1", "30", "--device", "cpu", "--out", tmp_path / "t.json")
+    assert run(*words) == (0, "")
+    written = json.loads((tmp_path / "t.json").read_text())
+    assert [(row["batch"], row["repeats"], row["note"]) for row in written["timing"]] == [(1, 2, ""), (30, 2, "")]
+    assert all(row["mean_ms"] > 0 for row in written["timing"])
+    assert written["device"] == "cpu" and written["model"] == str(model) and "jax" in written["provenance"]
+
+
+def test_timing_of_a_command(capsys):
+    from hepjax import cli
+
+    script = "import sys, time; time.sleep(float(sys.argv[1]) * 1e-3)"
+    command = f"{sys.executable} -c '{script}' {{showers}} {{batch}}"
+    assert cli.main([*TIMING, "--command", command, "--batches", "50", "--further", "200"]) == 0
+    head, row = capsys.readouterr().out.splitlines()
+    assert head.split() == ["batch", "ms", "a", "shower", "spread", "device"]
+    assert row.split()[0] == "50" and "of the command" in row
+
+
+@pytest.mark.parametrize(
+    "extra, expected",
+    [
+        ([], "options model and command, expected one of them and not the other"),
+        (["--model", "m", "--command", "c"], "options model and command, expected one of them and not the other"),
+        (["--model", "none"], "none/checkpoint: no checkpoint here"),
+        (["--model", "none", "--device", "tpu"], "device tpu: none here, expected cpu or auto"),
+        (["--command", "gen {batch}"], "command 'gen {batch}' has no {showers}, expected both to be asked for"),
+        (["--command", "gen {batch} {showers}", "--batches", "0"], "batches (0,), expected one or more of at least 1"),
+        (["--command", "gen {batch} {showers}", "--repeats", "1"], "1 repeats, expected at least 2 for a spread"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_timed(extra, expected, refused):
+    refused(expected, *TIMING, *extra)
+
+
+def test_an_output_file_that_exists(refused, tmp_path):
+    (tmp_path / "t.json").write_text("{}")
+    refused("t.json: output file exists, expected a new", *TIMING, "--command", "gen", "--out", tmp_path / "t.json")
+
+
+def test_energies_the_model_does_not_know(refused, model):
+    refused(
+        "outside of the training's, expected 1.006e+04",
+        *TIMING,
+        "--model",
+        model,
+        "--batches",
+        "1",
+        "--energy-gev",
+        "500",
+        "900",
+    )
