@@ -1,7 +1,12 @@
-"""Closed-form metrics of arrays: distances, histograms, the statistical floor, shower observables."""
+"""Closed-form metrics of arrays: distances, histograms, the statistical floor, shower observables.
 
+The CaloChallenge's features are `metrics.calorimeter.features` and its neighbours.
+"""
+
+from hepjax.metrics import calorimeter
 from hepjax.metrics.auc import Auc, auc
 from hepjax.metrics.bootstrap import Estimate, draws, multiplicities
+from hepjax.metrics.calochallenge import CaloComparison
 from hepjax.metrics.copies import CopyTest, copy_test
 from hepjax.metrics.coverage import Coverage, coverage
 from hepjax.metrics.dagostini import Binned, BottomLine, Chi2, bottom_line, chi2, dagostini
@@ -24,7 +29,9 @@ from hepjax.metrics.histograms import (
     triangular_discriminator,
 )
 from hepjax.metrics.layers import LayerFeatures, layer_energies, layer_features, layers, split
+from hepjax.metrics.manifold import Prdc, log_voxels, prdc
 from hepjax.metrics.migration import Migration, migration, pure_edges
+from hepjax.metrics.physics_distances import Sizes, fpd, frechet_distance, kpd, mmd, scaled_sizes, size_notes
 from hepjax.metrics.response import (
     CalibrationBin,
     Moments,
@@ -62,6 +69,7 @@ __all__ = [
     "Binned",
     "BottomLine",
     "CalibrationBin",
+    "CaloComparison",
     "Chi2",
     "Classical",
     "CopyTest",
@@ -73,15 +81,18 @@ __all__ = [
     "Migration",
     "Moments",
     "Observable",
+    "Prdc",
     "ResponseBin",
     "Roc",
     "Selected",
     "Sic",
+    "Sizes",
     "UnfoldingComparison",
     "against",
     "auc",
     "bottom_line",
     "calibration_in_bins",
+    "calorimeter",
     "cell_correlations",
     "cell_spectrum",
     "cells_above",
@@ -98,11 +109,14 @@ __all__ = [
     "emd_floor",
     "energy_distance",
     "energy_distance_nd",
+    "fpd",
     "fraction",
     "fractions",
+    "frechet_distance",
     "half_width",
     "halves",
     "histogram",
+    "kpd",
     "label",
     "largest_over_e",
     "layer_energies",
@@ -111,13 +125,16 @@ __all__ = [
     "layers",
     "linear_edges",
     "log_edges",
+    "log_voxels",
     "mean_distance",
     "median",
     "migration",
+    "mmd",
     "mode",
     "moments",
     "multiplicities",
     "observables",
+    "prdc",
     "probabilities",
     "profiles",
     "public_edges",
@@ -125,10 +142,12 @@ __all__ = [
     "response_in_bins",
     "roc",
     "row_over_e",
+    "scaled_sizes",
     "select",
     "separation_floor",
     "separation_power",
     "sic",
+    "size_notes",
     "split",
     "statistic_floor",
     "sum_over_e",
