@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
+from PIL import Image
 
 STYLE = """
 :root { color-scheme: light; }
@@ -69,10 +70,15 @@ def against(row: Mapping[str, float], metric: str) -> str:
     return f'<td class="{"beyond" if beyond else "within"}">{row[f"{metric}_ratio"]:.2f} {mark}</td>'
 
 
-def png(figure: Figure) -> bytes:
-    """The figure as a PNG."""
+def png(figure: Figure, colours: int | None = None) -> bytes:
+    """The figure as a PNG; with few `colours`, as lines need, a third of the size."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
+    if colours is None:
+        return buffer.getvalue()
+    image = Image.open(buffer).convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+    buffer = io.BytesIO()
+    image.save(buffer, format="png", optimize=True)
     return buffer.getvalue()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -50,6 +50,20 @@ PARAMETERS: Any = {
     "savefig.dpi": 150,
     "figure.dpi": 150,
 }
+
+
+class Look(NamedTuple):
+    """How a sample is drawn."""
+
+    colour: str
+    line: str | tuple
+    marker: str
+
+
+def look_of(k: int) -> Look:
+    """The look of sample k, 0 the reference; those after the ninth start over behind it."""
+    k = 1 + (k - 1) % (len(COLOURS) - 1) if k else 0
+    return Look(COLOURS[k], LINES[k], MARKERS[k])
 
 
 @contextmanager

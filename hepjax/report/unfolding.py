@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,24 +12,15 @@ from matplotlib.ticker import MaxNLocator
 from hepjax.metrics.comparison import Distribution
 from hepjax.metrics.histograms import density
 from hepjax.metrics.unfolding import Classical, UnfoldingComparison
+from hepjax.report.layout import heading, legend, page_of_panels
 from hepjax.report.ratio import band, inverse, panels
-from hepjax.report.style import COLOURS, LINES, MARKERS, house_style, new_figure
+from hepjax.report.style import Look, house_style, look_of, new_figure
 
 RATIO_HALF_RANGE = 0.25
-ENTRY_INCHES = 1.75
-LINE_INCHES = 0.3
 CLASSICAL = "D'Agostini"
 
 
-class Look(NamedTuple):
-    """How a sample is drawn."""
-
-    colour: str
-    line: str | tuple
-    marker: str
-
-
-_TRUTH = Look(COLOURS[0], "-", "s")
+_TRUTH = look_of(0)
 _GIVEN = {"reco": Look("#a08c7d", (0, (1, 1.2)), "x"), "prior": Look("#111111", (0, (4, 1.8)), "d")}
 
 
@@ -54,40 +44,10 @@ def observables_figure(comparison: UnfoldingComparison) -> Figure:
         return figure
 
 
-def page_of_panels(count: int, width: float, height: float, entries: int) -> tuple[Figure, SubFigure, list[SubFigure]]:
-    """A figure with a strip for a legend above, and parts of this size in inches below, at most three in a row."""
-    columns = min(3, count)
-    rows = -(-count // columns)
-    strip = LINE_INCHES * (0.6 + _lines(entries, width * columns))
-    figure = new_figure(width * columns, height * rows + strip)
-    head, body = np.ravel(figure.subfigures(2, 1, height_ratios=(strip, height * rows), squeeze=False))
-    return figure, head, list(np.ravel(body.subfigures(rows, columns, squeeze=False))[:count])
-
-
-def heading(part: SubFigure, axes: Axes) -> None:
-    """The legend of these axes in a part of its own, in as many lines as it needs."""
-    handles, labels = axes.get_legend_handles_labels()
-    columns = -(-len(labels) // _lines(len(labels), part.bbox.width / part.figure.dpi))
-    part.legend(handles, labels, loc="center", ncols=columns, fontsize=12, columnspacing=1.6)
-
-
-def legend(figure: Figure, axes: Axes, columns: int) -> None:
-    """The legend of these axes above the figure."""
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=columns, columnspacing=1.2, handletextpad=0.5)
-
-
 def looks(names: Sequence[str]) -> dict[str, Look]:
     """The look of each sample; unfolded ones take the house's colours in turn."""
     methods = [name for name in names[1:] if name not in _GIVEN]
-    turns = [1 + k % (len(COLOURS) - 1) for k in range(len(methods))]
-    own = {name: Look(COLOURS[k], LINES[k], MARKERS[k]) for name, k in zip(methods, turns, strict=True)}
-    return {names[0]: _TRUTH, **_GIVEN, **own}
-
-
-def _lines(entries: int, width: float) -> int:
-    """Lines of a legend in a figure of this width in inches."""
-    return -(-entries // max(1, int(width / ENTRY_INCHES)))
+    return {names[0]: _TRUTH, **_GIVEN, **{name: look_of(k) for k, name in enumerate(methods, start=1)}}
 
 
 def _observable(figure: Figure | SubFigure, comparison: UnfoldingComparison, k: int) -> None:

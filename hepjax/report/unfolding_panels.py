@@ -14,8 +14,9 @@ from matplotlib.ticker import MaxNLocator
 from hepjax.metrics.coverage import Coverage
 from hepjax.metrics.migration import Migration
 from hepjax.metrics.unfolding import UnfoldingComparison
+from hepjax.report.layout import heading, legend, page_of_panels
 from hepjax.report.style import COLOURS, FLOOR, house_style, new_figure
-from hepjax.report.unfolding import heading, legend, looks, page_of_panels
+from hepjax.report.unfolding import looks
 
 LEAST_PROBABILITY = 1e-3
 FLAT = 0.02

@@ -40,13 +40,13 @@ def write_report(
 
 
 def write_figures(
-    folder: str | os.PathLike[str], figures: Mapping[str, tuple[str, Figure]], apart: Collection[str] = ()
+    folder: str | os.PathLike[str], figures: Mapping[str, tuple[str, Figure | bytes]], apart: Collection[str] = ()
 ) -> dict[str, bytes]:
     """Write `figures/*.png`, and return what the page shows, caption -> PNG.
 
-    figures: file name -> caption and figure. apart: names of the figures that are files alone.
+    figures: file name -> caption and figure, or the bytes of a PNG. apart: names of the figures that are files alone.
     """
-    images = {name: (caption, png(figure)) for name, (caption, figure) in figures.items()}
+    images = {n: (caption, f if isinstance(f, bytes) else png(f)) for n, (caption, f) in figures.items()}
     for name, (_, data) in images.items():
         _write_bytes(Path(folder) / "figures" / f"{name}.png", data)
     return {caption: data for name, (caption, data) in images.items() if name not in apart}

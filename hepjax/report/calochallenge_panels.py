@@ -1,0 +1,183 @@
+"""Figures that sum up an evaluation by the CaloChallenge: an overview, separation powers, published scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import NullFormatter
+
+from hepjax.metrics.bootstrap import Estimate
+from hepjax.metrics.calochallenge import CaloComparison
+from hepjax.report.calochallenge import KINDS, RESPONSE, RESPONSE_LABEL, at_energies, in_layers, layer_ticks
+from hepjax.report.calochallenge_showers import longitudinal
+from hepjax.report.calochallenge_tables import estimate, samples, separations
+from hepjax.report.distributions import draw_distribution
+from hepjax.report.layout import entries_in_line, heading, legend, page_of_panels
+from hepjax.report.published import SOURCE, published
+from hepjax.report.style import COLOURS, FLOOR, Look, house_style, look_of, new_figure
+
+SUMMARY_RANGE = (0.2, 10.0)
+PUBLISHED = Look("#111111", "", "d")
+SCORES = {
+    "auc_low": "AUC, voxels",
+    "auc_high": "AUC, high-level",
+    "fpd": r"FPD $\times\,10^3$",
+    "kpd": r"KPD $\times\,10^3$",
+}
+"""What is published, and its labels."""
+LINEAR = {"fpd": 1.0, "kpd": 0.1}
+"""Below, the scale is linear: what is near zero within its error may be negative."""
+
+Rows = Mapping[str, Mapping[str, float]]
+
+
+def overview_figure(comparison: CaloComparison) -> Figure:
+    """Response, voxels, longitudinal profile, and the separation powers of every kind against the layer.
+
+    Band: the floor up to its 99 percent quantile; full markers lie beyond it.
+    """
+    rows, kinds = separations(comparison), [kind for kind in KINDS if in_layers(comparison, kind)]
+    first = [d for d in comparison.distributions if d.name in (RESPONSE, "voxels")]
+    with house_style():
+        count = len(first) + 1 + len(kinds)
+        figure, head, parts = page_of_panels(count, 4.6, 4.2, len(comparison.average))
+        for part, distribution in zip(parts, first, strict=False):
+            draw_distribution(part, distribution, {})
+            part.axes[0].get_legend().remove()
+        longitudinal(parts[len(first)], comparison)
+        for part, kind in zip(parts[len(first) + 1 :], kinds, strict=True):
+            _against_layer(part, comparison, kind, rows)
+        heading(head, parts[len(first)].axes[0])
+        return figure
+
+
+def separation_figure(comparison: CaloComparison) -> Figure:
+    """Separation powers of every kind in units of their floor, one point a layer; full ones lie beyond the floor."""
+    lines = _lines(comparison)
+    rows = separations(comparison)
+    with house_style():
+        figure = new_figure(9.0, 1.2 + len(lines) * max(0.5, 0.16 * len(rows)))
+        axes = figure.subplots()
+        first = next(iter(rows.values()))
+        tops = [np.median([_top(first[name]) for name in names]) for names in lines.values()]
+        axes.barh(range(len(lines)), tops, height=1.0, color=FLOOR, alpha=0.55, label="floor, to its 99% quantile")
+        axes.axvline(1, color=COLOURS[0], linewidth=1)
+        for place in np.arange(1, len(lines)) - 0.5:
+            axes.axhline(place, color="white", linewidth=2)
+        low, high = SUMMARY_RANGE
+        for k, (name, table) in enumerate(rows.items(), start=1):
+            for place, observables in enumerate(lines.values()):
+                at = place - 0.5 + k / (len(rows) + 1)
+                ratios = np.clip([table[o]["separation_ratio"] for o in observables], 1.08 * low, 1e6)
+                _points(axes, ratios, np.full(len(ratios), at), _beyond(table, observables), look_of(k))
+                high = max(high, 1.3 * ratios.max())
+            axes.plot([], [], look_of(k).marker, color=look_of(k).colour, markersize=5, label=name)
+        axes.set_yticks(range(len(lines)), lines, fontsize=11)
+        axes.tick_params(axis="y", which="both", left=False, right=False)
+        axes.set(xscale="log", xlim=(low, high), ylim=(len(lines) - 0.5, -0.5))
+        axes.set_xlabel("Separation power / mean of its floor")
+        legend(figure, axes, entries_in_line(len(rows) + 1, 9.0))
+        return figure
+
+
+def published_figure(comparison: CaloComparison) -> Figure:
+    """AUC, FPD and KPD with their errors, above those of published submissions."""
+    shown = [score for score in SCORES if any(score in comparison.scores[name] for name in samples(comparison))]
+    others = published(comparison.dataset)
+    labels = [*samples(comparison), *(submission.model for submission in others)]
+    with house_style():
+        figure = new_figure(2.9 * len(shown) + 1.4, 1.3 + 0.34 * len(labels))
+        panels = np.ravel(figure.subplots(1, len(shown), sharey=True, squeeze=False))
+        for axes, score in zip(panels, shown, strict=True):
+            for place, name in enumerate(samples(comparison)):
+                found = estimate(comparison.scores[name], score)
+                if found is not None:
+                    _score(axes, place, found, look_of(place + 1))
+            for place, submission in enumerate(others, start=len(samples(comparison))):
+                _score(axes, place, Estimate(getattr(submission, score), 0.0), PUBLISHED)
+            _score_axis(axes, score)
+            axes.axhspan(len(samples(comparison)) - 0.5, len(labels), color=FLOOR, alpha=0.2, linewidth=0)
+        panels[0].set_yticks(range(len(labels)), labels, fontsize=11)
+        panels[0].set_ylim(len(labels) - 0.5, -0.5)
+        panels[-1].text(0.98, 0.03, SOURCE, transform=panels[-1].transAxes, ha="right", fontsize=8.5, color="#555555")
+        return figure
+
+
+def _against_layer(figure: SubFigure, comparison: CaloComparison, kind: str, rows: Mapping[str, Rows]) -> None:
+    """Separation powers of one kind; layers count front to back."""
+    axes = figure.subplots()
+    numbers = [layer.number for layer in comparison.geometry.polar]
+    layers = in_layers(comparison, kind)
+    names, places = [d.name for d in layers.values()], np.array([numbers.index(n) for n in layers])
+    floors = [next(iter(rows.values()))[name] for name in names]
+    bottom = 0.3 * min((f["separation_floor_mean"] for f in floors if f["separation_floor_mean"] > 0), default=1e-3)
+    tops = [f["separation_floor_99"] for f in floors]
+    axes.bar(places, tops, width=1.0, color=FLOOR, alpha=0.55, linewidth=0)
+    axes.plot(places, [f["separation_floor_mean"] for f in floors], "_", color=COLOURS[0], markersize=5)
+    for k, table in enumerate(rows.values(), start=1):
+        values = np.maximum([table[name]["separation"] for name in names], 1.1 * bottom)
+        _points(
+            axes, places + 0.25 * (k - 0.5 * (len(rows) + 1)) / len(rows), values, _beyond(table, names), look_of(k)
+        )
+    axes.set(yscale="log", xlim=(-0.6, len(numbers) - 0.4))
+    axes.set_ylim(bottom, max(20 * bottom, 1.2 * axes.get_ylim()[1]))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_title(KINDS[kind], fontsize=11, pad=5)
+    axes.set_ylabel("Separation power")
+    layer_ticks(axes, comparison.geometry)
+
+
+def _lines(comparison: CaloComparison) -> dict[str, list[str]]:
+    """Observables by the label of their kind."""
+    names = [d.name for d in comparison.distributions]
+    lines = {RESPONSE_LABEL: [RESPONSE], f"{RESPONSE_LABEL} at each energy": at_energies(comparison).values()}
+    lines = {label: [getattr(d, "name", d) for d in line] for label, line in lines.items()}
+    lines["Voxel energy"] = ["voxels"]
+    lines |= {label: [d.name for d in in_layers(comparison, kind).values()] for kind, label in KINDS.items()}
+    return {label: line for label, line in lines.items() if line and line[0] in names}
+
+
+def _top(row: Mapping[str, float]) -> float:
+    """The 99 percent quantile of a floor in units of its mean."""
+    mean = row["separation_floor_mean"]
+    return row["separation_floor_99"] / mean if mean > 0 else 1.0
+
+
+def _beyond(rows: Rows, observables: Sequence[str]) -> np.ndarray:
+    return np.array([rows[o]["separation"] > rows[o]["separation_floor_99"] for o in observables])
+
+
+def _points(axes: Axes, x: np.ndarray, y: np.ndarray, beyond: np.ndarray, look: Look) -> None:
+    """Full where beyond the floor, hollow within."""
+    for chosen, face in ((beyond, look.colour), (~beyond, "white")):
+        axes.plot(
+            x[chosen],
+            y[chosen],
+            look.marker,
+            color=look.colour,
+            markerfacecolor=face,
+            markersize=4,
+            markeredgewidth=0.9,
+        )
+
+
+def _score(axes: Axes, place: int, score: Estimate, look: Look) -> None:
+    error = score.error if np.isfinite(score.error) else 0.0
+    axes.errorbar(score.value, place, xerr=error, fmt=look.marker, color=look.colour, markersize=6, elinewidth=1.2)
+
+
+def _score_axis(axes: Axes, score: str) -> None:
+    """Linear for AUC from what no classifier can tell, logarithmic for distances."""
+    axes.set_xlabel(SCORES[score], loc="center")
+    axes.tick_params(axis="y", which="both", left=False, right=False)
+    if score.startswith("auc"):
+        axes.axvline(0.5, color=COLOURS[0], linewidth=1, linestyle=":")
+        axes.set_xlim(min(0.47, axes.get_xlim()[0]), 1.02)
+    else:
+        axes.axvline(0, color=COLOURS[0], linewidth=1, linestyle=":")
+        low, high = axes.dataLim.intervalx
+        axes.set_xscale("symlog", linthresh=LINEAR[score])
+        axes.set_xlim(1.5 * low - 0.5 * LINEAR[score], 2 * max(high, LINEAR[score]))
