@@ -155,32 +155,36 @@ def _summary(energy: np.ndarray, voxels: np.ndarray, threshold: float) -> _Rows:
 def _value_faults(rows: _Rows, address: Address, detector: Geometry, rules: _Rules) -> Iterator[str]:
     energies, voxels = address.key(ENERGIES), address.key(VOXELS)
     good = np.isfinite(rows.energy) & (rows.energy > 0)
-    yield from _found(energies, ~good, "not finite or not above zero", f"{rules.energies} in all rows")
+    yield from _found(energies, ~good, "energies that are not finite and above zero", rules.energies)
     yield from _energy_faults(energies, rows.energy, good, rules)
-    yield from _found(voxels, rows.not_finite, "voxels are NaN or infinite in float32", "finite energies")
-    yield from _found(voxels, rows.negative, "voxels are negative", "energies of zero or above")
+    yield from _found(voxels, rows.not_finite, "voxels that are NaN or infinite in float32", "finite energies")
+    yield from _found(voxels, rows.negative, "voxels that are negative", "energies of zero or above")
     if rules.read_out:
-        share = rows.low.sum() / (len(rows.low) * detector.voxels)
-        kind = f"voxels ({share:.2g} of all) are above zero but under the threshold"
-        yield from _found(voxels, rows.low, kind, f"zero or at least {detector.threshold_mev:.4g} MeV")
+        expected = f"zero or at least {detector.threshold_mev:.4g} MeV"
+        kind = "voxels above zero but under the threshold"
+        yield from _found(voxels, rows.low, kind, expected, f", {_low_share(rows, detector):.2g} of all")
     yield from _unit_faults(voxels, rows, good & np.isfinite(rows.total) & (rows.total > 0))
-    empty = _empty(rows)
+    empty = rows.total == 0
     if empty.mean() >= MOSTLY_EMPTY:
-        yield from _found(voxels, empty, "showers have no energy", f"fewer than {MOSTLY_EMPTY:.0%} of them")
+        yield from _found(voxels, empty, "showers without energy", f"fewer than {MOSTLY_EMPTY:.0%} of them")
 
 
-def _found(name: str, count: np.ndarray, what: str, expected: str) -> Iterator[str]:
+def _found(name: str, count: np.ndarray, what: str, expected: str, more: str = "") -> Iterator[str]:
     """A line, where a count or flag (n,) of rows is not zero everywhere."""
     if count.any():
-        yield f"{name}: {count.sum()} {what}, the first in row {np.argmax(count > 0)}, expected {expected}"
+        yield f"{name}: {what} ({count.sum()}{more}, the first in row {np.argmax(count > 0)}), expected {expected}"
 
 
 def _energy_faults(name: str, energy: np.ndarray, good: np.ndarray, rules: _Rules) -> Iterator[str]:
     other = np.zeros_like(good)
     other[good] = ~rules.allowed(energy[good])
     looks = ", which looks like GeV" if other.any() and rules.allowed(1e3 * energy[good]).all() else ""
-    value = f"{energy[np.argmax(other)]:.6g}"
-    yield from _found(name, other, f"other energies{looks} ({value} MeV)", rules.energies)
+    kind = f"energies such as {energy[np.argmax(other)]:.6g} MeV{looks}"
+    yield from _found(name, other, kind, rules.energies)
+
+
+def _low_share(rows: _Rows, detector: Geometry) -> float:
+    return rows.low.sum() / (len(rows.low) * detector.voxels)
 
 
 def _unit_faults(name: str, rows: _Rows, good: np.ndarray) -> Iterator[str]:
@@ -199,18 +203,13 @@ def _unit_faults(name: str, rows: _Rows, good: np.ndarray) -> Iterator[str]:
         yield f"{name}: {median}, expected {low:g} to {high:g} of energies in MeV"
 
 
-def _empty(rows: _Rows) -> np.ndarray:
-    return rows.total == 0
-
-
 def _remarks(rows: _Rows, address: Address, detector: Geometry, rules: _Rules) -> Iterator[str]:
     if len(rows.energy) not in rules.counts:
         published = " or ".join(f"{count:,}" for count in rules.counts)
         yield f"{address}: {len(rows.energy):,} showers, the challenge has {published}"
-    empty = _empty(rows).mean()
+    empty = np.mean(rows.total == 0)
     if 0 < empty < MOSTLY_EMPTY:
         yield f"{address.key(VOXELS)}: {empty:.2g} of the showers have no energy"
     if not rules.read_out and rows.low.any():
-        share = rows.low.sum() / (len(rows.low) * detector.voxels)
-        under = f"are above zero but under {detector.threshold_mev:g} MeV"
-        yield f"{address.key(VOXELS)}: {share:.2g} of the voxels {under}, which the metrics may be asked to cut"
+        share, threshold = _low_share(rows, detector), f"{detector.threshold_mev:g} MeV"
+        yield f"{address.key(VOXELS)}: {share:.2g} of the voxels are above zero but under the threshold of {threshold}"

@@ -21,7 +21,7 @@ SMALL = caloflow.Config(variant="coupling", depth=1, hidden=(8,), bins=4)
 
 @pytest.fixture
 def photons(tmp_path):
-    """(number of showers, row -> a voxel of it) -> a file of photons, valid but for those and showers beyond the 15th."""
+    """(number of showers, row -> a voxel of it) -> a file of photons, valid but for those and rows after the 15th."""
 
     def make(n, bad=()):
         energies = 2.0 ** np.arange(8, 8 + n)[:, None]
@@ -45,7 +45,7 @@ def test_a_valid_file(photons, capsys):
     valid, count, low = said.out.splitlines()
     assert valid == "valid" and not said.err
     assert count.endswith("f.hdf5: 15 showers, the challenge has 121,000")
-    assert "of the voxels are above zero but under 1 MeV" in low
+    assert "of the voxels are above zero but under the threshold of 1 MeV" in low
 
 
 def test_every_fault_is_a_line(photons, run):
@@ -54,10 +54,12 @@ def test_every_fault_is_a_line(photons, run):
     assert code == 2
     energies, nan, negative = error.splitlines()
     assert energies.startswith(
-        f"hepjax: {path}:incident_energies: 1 other energies (8.38861e+06 MeV), the first in row 15"
+        f"hepjax: {path}:incident_energies: energies such as 8.38861e+06 MeV (1, the first in row 15), exp"
     )
-    assert nan.startswith(f"hepjax: {path}:showers: 1 voxels are NaN or infinite in float32, the first in row 2,")
-    assert negative.startswith(f"hepjax: {path}:showers: 1 voxels are negative, the first in row 4, expected")
+    assert nan.startswith(
+        f"hepjax: {path}:showers: voxels that are NaN or infinite in float32 (1, the first in row 2),"
+    )
+    assert negative.startswith(f"hepjax: {path}:showers: voxels that are negative (1, the first in row 4), expected")
 
 
 def test_a_file_that_is_not_there(refused, tmp_path):

@@ -62,31 +62,43 @@ BAD = {
     ),
     "nan": (
         dict(showers=changed(VOXELS, ([7, 9], 3), np.nan)),
-        ["showers: 2 voxels are NaN or", "first in row 7, exp"],
+        ["showers: voxels that are NaN or", "(2, the first in row 7), exp"],
     ),
-    "infinite": (dict(showers=changed(VOXELS, (8, 3), np.inf)), ["showers: 1 voxels are NaN or infinite", "in row 8"]),
+    "infinite": (
+        dict(showers=changed(VOXELS, (8, 3), np.inf)),
+        ["showers: voxels that are NaN or infinite", "(1, the first in row 8)"],
+    ),
     "over float32": (dict(showers=changed(VOXELS.astype(float), (5, 3), 1e39)), ["infinite in float32", "in row 5"]),
     "negative": (
         dict(showers=changed(VOXELS, (slice(4, 6), 3), -0.5)),
-        ["showers: 2 voxels are negative", "row 4, exp"],
+        ["showers: voxels that are negative (2, the first in row 4), exp"],
     ),
     "low": (
         dict(showers=changed(VOXELS, (11, slice(648)), 0.015)),
-        ["showers: 648 voxels (0.0017 of all) are above zero but under the threshold, the first in row 11, expected"],
+        ["showers: voxels above zero but under the threshold (648, 0.0017 of all, the first in row 11), exp"],
     ),
-    "zero energy": (dict(incident_energies=changed(ENERGIES, 3, 0)), ["1 not finite or not above zero", "in row 3"]),
-    "nan energy": (dict(incident_energies=changed(ENERGIES, 4, np.nan)), ["1 not finite or not above zero", "row 4"]),
+    "zero energy": (
+        dict(incident_energies=changed(ENERGIES, 3, 0)),
+        ["energies that are not finite and above zero (1, the first in row 3), exp"],
+    ),
+    "nan energy": (
+        dict(incident_energies=changed(ENERGIES, 4, np.nan)),
+        ["energies that are not finite and above zero (1, the first in row 4), exp"],
+    ),
     "energy": (
         dict(incident_energies=changed(ENERGIES, 6, 990)),
-        ["incident_energies: 1 other energies (990 MeV), the first in row 6, expected 1e3 to 1e6 MeV"],
+        ["incident_energies: energies such as 990 MeV (1, the first in row 6), expected 1e3 to 1e6 MeV"],
     ),
     "all energies in GeV": (
         dict(incident_energies=ENERGIES * 1e-3, showers=VOXELS * 1e-3),
-        ["incident_energies: 60 other energies, which looks like GeV", "showers: ", "under the threshold"],
+        ["MeV, which looks like GeV (60, the first in row 0)", "showers: ", "under the threshold"],
     ),
     "incident energies in GeV": (
         dict(incident_energies=ENERGIES * 1e-3),
-        ["60 other energies, which looks like GeV", "energy 900, which looks like incident energies in GeV, expected"],
+        [
+            "MeV, which looks like GeV (60, the first in row 0)",
+            "energy 900, which looks like incident energies in GeV, expected",
+        ],
     ),
     "fractions": (
         dict(showers=VOXELS / ENERGIES),
@@ -98,14 +110,14 @@ BAD = {
     ),
     "empty": (
         dict(showers=changed(VOXELS, slice(20, 30), 0)),
-        ["showers: 10 showers have no energy, the first in row 20, expected fewer than 10% of them"],
+        ["showers: showers without energy (10, the first in row 20), expected fewer than 10% of them"],
     ),
     "several": (
         dict(incident_energies=changed(ENERGIES, 1, -1), showers=changed(VOXELS, ([2, 3], 0), [np.nan, -1])),
         [
-            "not above zero, the first in row 1",
-            "infinite in float32, the first in row 2",
-            "negative, the first in row 3",
+            "above zero (1, the first in row 1)",
+            "float32 (1, the first in row 2)",
+            "negative (1, the first in row 3)",
         ],
     ),
 }
@@ -161,7 +173,7 @@ def test_energies_of_set_1_are_powers_of_two(tmp_path):
     energies = changed(content["incident_energies"], (slice(5, 8), 0), [128, 300, 2.0**23])
     path = write(tmp_path / "f.hdf5", **content | dict(incident_energies=energies))
     (fault,) = submission.check(path, "1-pions").faults
-    assert "3 other energies (128 MeV), the first in row 5, expected powers of two from 2^8 to 2^22 MeV" in fault
+    assert "energies such as 128 MeV (3, the first in row 5), expected powers of two from 2^8 to 2^22 MeV" in fault
     path = write(tmp_path / "f.hdf5", **content | dict(incident_energies=content["incident_energies"] * 1e-3))
     assert "which looks like GeV (" in submission.check(path, "1-pions").faults[0]
 
@@ -185,7 +197,7 @@ def test_remarks(tmp_path):
     assert not faults
     assert "60 showers, the challenge has 120,800" in count
     assert empty == f"{path}:showers: 0.017 of the showers have no energy"
-    assert "0.00031 of the voxels are above zero but under 1 MeV" in low
+    assert "0.00031 of the voxels are above zero but under the threshold of 1 MeV" in low
 
 
 def test_a_file_that_cannot_be_opened(tmp_path):
