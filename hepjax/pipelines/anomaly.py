@@ -19,7 +19,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from hepjax import data, transforms
 from hepjax.pipelines import anomaly_model as model
@@ -106,16 +106,17 @@ def score(
     if quantity not in names:
         raise InputError(f"no likelihood of {quantity}, the model has those of {', '.join(names)}")
     how, known = (energy, None) if isinstance(energy, str) else ("known", energy)
-    found = _likelihoods(key, state, voxels, how, known)
-    column = names.index(quantity)
-    z = _relative(state, found, how)[:, column]
-    low, high = state.constants.showers.incident_range
-    return Scored(
-        -z if sides == "one" else jnp.abs(z),
-        found.log_probs[:, column],
-        found.energy_mev,
-        (found.energy_mev >= low) & (found.energy_mev <= high),
-    )
+    scored = _scored(state, _likelihoods(key, state, voxels, how, known), how, quantity)
+    return scored if sides == "one" else scored._replace(score=jnp.abs(scored.score))
+
+
+def score_estimated(key: PRNGKey, state: State, voxels: Float[Array, "*batch v"], rows: Int[Array, "*batch"]) -> Scored:
+    """`score` with its defaults but without its checks, so that JAX can trace it. rows: of the showers' noise."""
+    spec, constants, params = model.part(state, "energy")
+    energy = calibration_model.calibrated(spec, constants, params, voxels).energy_mev
+    flow = model.part(state, "showers")
+    log_probs = model.likelihoods(state.spec)(key, flow.constants, flow.params, energy, voxels, rows)
+    return _scored(state, _Likelihoods(log_probs, energy), "estimated", "density")
 
 
 def save(path: str | os.PathLike[str], state: State) -> None:
@@ -131,8 +132,8 @@ def load(path: str | os.PathLike[str]) -> State:
 class _Likelihoods(NamedTuple):
     """log_probs: a column for each of `quantities`, in nats. energy_mev: where they were taken."""
 
-    log_probs: Float[Array, "n q"]
-    energy_mev: Float[Array, " n"]
+    log_probs: Float[Array, "*batch q"]
+    energy_mev: Float[Array, "*batch"]
 
 
 def _likelihoods(key: PRNGKey, state: State, voxels: AnyArray, how: str, known: AnyArray | None = None) -> _Likelihoods:
@@ -181,15 +182,24 @@ def _usual(key: PRNGKey, state: State, held: Showers, how: str) -> transforms.Tr
     return model.trend(state.spec).fit(found.log_probs, _given(state, found))
 
 
-def _relative(state: State, found: _Likelihoods, how: str) -> Float[Array, "n q"]:
+def _scored(state: State, found: _Likelihoods, how: str, quantity: str) -> Scored:
+    """One-sided scores from likelihoods."""
+    column = model.quantities(state.spec).index(quantity)
+    low, high = state.constants.showers.incident_range
+    in_range = (found.energy_mev >= low) & (found.energy_mev <= high)
+    relative = _relative(state, found, how)[..., column]
+    return Scored(-relative, found.log_probs[..., column], found.energy_mev, in_range)
+
+
+def _relative(state: State, found: _Likelihoods, how: str) -> Float[Array, "*batch q"]:
     """Log-likelihoods in widths above the usual ones at their energies."""
     usual = getattr(state.constants.trends, how)
     return model.trend(state.spec).forward(usual, found.log_probs, _given(state, found))[0]
 
 
-def _given(state: State, found: _Likelihoods) -> Float[Array, "n 1"]:
+def _given(state: State, found: _Likelihoods) -> Float[Array, "*batch 1"]:
     """ln E, within the background's: polynomials know nothing beyond."""
-    return jnp.log(jnp.clip(found.energy_mev, *state.constants.showers.incident_range))[:, None]
+    return jnp.log(jnp.clip(found.energy_mev, *state.constants.showers.incident_range))[..., None]
 
 
 def _join_histories(folder: Path, names: tuple[str, ...]) -> None:

@@ -153,34 +153,37 @@ def likelihood(spec: Spec) -> Callable[[Preprocessing, Params, Array, Array], Ar
     return scan
 
 
+def calibrated(spec: Spec, constants: Preprocessing, params: Params, voxels: Float[Array, "*batch v"]) -> Calibrated:
+    """Energies of showers, cells in MeV: all searched at once."""
+
+    def log_prob(energy, x):
+        return log_likelihood(spec, constants, params, x, energy)
+
+    x = observe(spec, constants, voxels)
+    start, _ = transforms.trend(1).inverse(constants.start, jnp.zeros_like(x[..., :1]), x[..., :1])
+    reach = jnp.log(spec.config.reach)
+    bounds = constants.range[0] - reach, constants.range[1] + reach
+    # Where the search starts is no function of the data.
+    maximum = inference.maximize(log_prob, jax.lax.stop_gradient(start), bounds, x)
+    ends = inference.intervals(log_prob, maximum, bounds, x)
+    theta = maximum.theta[..., 0]
+    energy = jnp.exp(theta)
+    closed = ~(maximum.at_bound | ends.low_open | ends.high_open)[..., 0]
+    # Far from the training showers a flow's tails may well have a maximum somewhere.
+    known = ((bounds[0] <= start) & (start <= bounds[1]))[..., 0]
+    return Calibrated(
+        energy,
+        energy - jnp.exp(ends.low[..., 0]),
+        jnp.exp(ends.high[..., 0]) - energy,
+        -maximum.log_prob,
+        maximum.converged & ends.converged[..., 0] & closed & known,
+        (constants.range[0] <= theta) & (theta <= constants.range[1]) & known,
+    )
+
+
 @functools.cache
 def calibrator(spec: Spec) -> Callable[[Preprocessing, Params, Array], Calibrated]:
     """The jitted (constants, params, voxels (n, v) MeV) -> `Calibrated` (n,)."""
-
-    def one_batch(constants: Preprocessing, params: Params, voxels: Array) -> Calibrated:
-        def log_prob(energy, x):
-            return log_likelihood(spec, constants, params, x, energy)
-
-        x = observe(spec, constants, voxels)
-        start, _ = transforms.trend(1).inverse(constants.start, jnp.zeros_like(x[:, :1]), x[:, :1])
-        reach = jnp.log(spec.config.reach)
-        bounds = constants.range[0] - reach, constants.range[1] + reach
-        # Where the search starts is no function of the data.
-        maximum = inference.maximize(log_prob, jax.lax.stop_gradient(start), bounds, x)
-        ends = inference.intervals(log_prob, maximum, bounds, x)
-        theta = maximum.theta[:, 0]
-        energy = jnp.exp(theta)
-        closed = ~(maximum.at_bound | ends.low_open | ends.high_open)[:, 0]
-        # Far from the training showers a flow's tails may well have a maximum somewhere.
-        known = ((bounds[0] <= start) & (start <= bounds[1]))[:, 0]
-        return Calibrated(
-            energy,
-            energy - jnp.exp(ends.low[:, 0]),
-            jnp.exp(ends.high[:, 0]) - energy,
-            -maximum.log_prob,
-            maximum.converged & ends.converged[:, 0] & closed & known,
-            (constants.range[0] <= theta) & (theta <= constants.range[1]) & known,
-        )
 
     @jax.jit
     def calibrate(constants, params, voxels):
@@ -188,9 +191,9 @@ def calibrator(spec: Spec) -> Callable[[Preprocessing, Params, Array], Calibrate
         chunks = -(-len(voxels) // size)
         # Showers that fill the last batch are copies, so that one program serves all batches.
         filled = jnp.pad(voxels, ((0, chunks * size - len(voxels)), (0, 0)), mode="edge")
-        one = functools.partial(one_batch, constants, params)
-        calibrated = jax.lax.map(one, filled.reshape(chunks, size, -1))
-        return jax.tree.map(lambda a: a.reshape(-1)[: len(voxels)], calibrated)
+        one = functools.partial(calibrated, spec, constants, params)
+        found = jax.lax.map(one, filled.reshape(chunks, size, -1))
+        return jax.tree.map(lambda a: a.reshape(-1)[: len(voxels)], found)
 
     return calibrate
 

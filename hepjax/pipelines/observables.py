@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import ndtr, ndtri
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 from scipy.special import ndtr as numpy_ndtr
 from scipy.special import ndtri as numpy_ndtri
 
@@ -49,7 +49,8 @@ class Kinds:
 class Coordinates(NamedTuple):
     """Coordinates of observables.
 
-    fit: (key, x (n, d), weight (n,)) -> constants. encode: (key, constants, x (n, d)) -> z (n, d).
+    fit: (key, x (n, d), weight (n,)) -> constants.
+    encode: (key, constants, x (n, d), rows (n,) or None) -> z (n, d); noise is that of the rows, by default 0 to n - 1.
     decode: (constants, z (..., d)) -> x (..., d).
     """
 
@@ -116,8 +117,8 @@ def scores(k: Kinds) -> Coordinates:
         return Fitted(*(jnp.asarray(a, float) for a in (grid, values, *ends)))
 
     @jax.jit
-    def encode(key, constants, x):
-        noise = _noise(key, x)
+    def encode(key, constants, x, rows=None):
+        noise = _noise(key, x, rows)
         share = ndtr(noise)
         z = jax.vmap(jnp.interp, (1, 0, None), 1)(_spread(integer, x, share), constants.values, constants.scores)
         beside = jnp.where(leads & (x > mass), jnp.maximum(z, constants.high), jnp.minimum(z, constants.low))
@@ -142,7 +143,7 @@ def zscore(k: Kinds) -> Coordinates:
     def fit(key, x, weight):
         return scale.fit(x, weight=weight)
 
-    def encode(key, constants, x):
+    def encode(key, constants, x, rows=None):
         return scale.forward(constants, x)[0]
 
     def decode(constants, z):
@@ -160,9 +161,9 @@ def untrained(name: str, k: Kinds) -> Constants:
     return Fitted(jnp.zeros(KNOTS), jnp.zeros((dim, KNOTS)), jnp.zeros(dim), jnp.zeros(dim))
 
 
-def _noise(key: PRNGKey, x: Float[AnyArray, "n d"]) -> Float[Array, "n d"]:
+def _noise(key: PRNGKey, x: Float[AnyArray, "n d"], rows: Int[Array, " n"] | None = None) -> Float[Array, "n d"]:
     """Standard normal numbers of every event."""
-    return dynamics.event_noise(dynamics.event_keys(key, x.shape[:1]), 0, x.shape[1])
+    return dynamics.event_noise(dynamics.event_keys(key, x.shape[:1], rows), 0, x.shape[1])
 
 
 def _spread(integer: np.ndarray, x, share):

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from hepjax import data as readers
 from hepjax import training
@@ -143,9 +143,12 @@ def unfold(key: PRNGKey, state: State, data: Measured) -> Unfolded:
     Weights are those of the data, times the share that is signal, over the share of such events that is measured.
     Raises InputError for events that cannot be unfolded, and for missing columns.
     """
-    data = measured(data, state.spec.reco_columns, "data")
-    z = _unfolded(key, state, jnp.asarray(data.reco, float))
-    gen = _decoded(state, z)
+    return unfolded(key, state, measured(data, state.spec.reco_columns, "data"))
+
+
+def unfolded(key: PRNGKey, state: State, data: Measured, rows: Int[Array, " n"] | None = None) -> Unfolded:
+    """`unfold` without its checks, so that JAX can trace it. rows: of the events' noise, by default 0 to n - 1."""
+    gen = _decoded(state, _unfolded(key, state, jnp.asarray(data.reco, float), rows))
     shares, config = state.params.shares, state.spec.config
     weight = acceptance.signal(shares, config, data) / acceptance.efficiency(shares, config, gen)
     return Unfolded(gen, weight, state.spec.gen_columns)
@@ -256,34 +259,39 @@ def _both(simulation: Unfolding) -> np.ndarray:
     return np.flatnonzero(np.asarray(simulation.pass_gen) & np.asarray(simulation.pass_reco))
 
 
-def _unfolded(key: PRNGKey, state: State, reco: Float[Array, "n e"]) -> Float[Array, "n d"]:
+def _unfolded(
+    key: PRNGKey, state: State, reco: Float[Array, "n e"], rows: Int[Array, " n"] | None = None
+) -> Float[Array, "n d"]:
     """One draw of the posterior with the corrected prior, in coordinates."""
     key_draws, key_choose = jax.random.split(key)
     config, ratio = state.spec.config, state.params.prior
-    draws = _draws(key_draws, state, reco, config.draws if ratio is not None else 1)
-    return prior.choose(key_choose, config.hidden, ratio, draws)
+    draws = _draws(key_draws, state, reco, config.draws if ratio is not None else 1, rows)
+    return prior.choose(key_choose, config.hidden, ratio, draws, rows)
 
 
-def _draws(key: PRNGKey, state: State, reco: Float[Array, "n e"], number: int) -> Float[Array, "n k d"]:
+def _draws(
+    key: PRNGKey, state: State, reco: Float[Array, "n e"], number: int, rows: Int[Array, " n"] | None = None
+) -> Float[Array, "n k d"]:
     """Draws of the posterior with the simulation's prior, in coordinates."""
-    encoded = coordinates(state.spec).reco.encode(key, state.constants.reco, reco)
+    rows = jnp.arange(len(reco)) if rows is None else rows
+    encoded = coordinates(state.spec).reco.encode(key, state.constants.reco, reco, rows)
     source, cond = _split(state.spec, encoded)
     run = sampler(model(state.spec))
     keys = jax.random.split(key, number)
-    return jnp.stack([run(k, state.params.model, source, cond) for k in keys], axis=1)
+    return jnp.stack([run(k, state.params.model, source, cond, rows) for k in keys], axis=1)
 
 
 @functools.cache
 def sampler(bridge: Bridge) -> Callable[..., Array]:
-    """Jitted (key, params, x (n, d), cond (n, c) or None) -> (n, d): the transport of a long table in pieces."""
+    """Jitted (key, params, x (n, d), cond (n, c) or None, rows (n,)) -> (n, d): the transport of a table in pieces."""
 
     @jax.jit
-    def run(key, params, x, cond):
+    def run(key, params, x, cond, rows):
         def one(event):
             x, cond, row = event
             return bridge.transport(key, params, x, cond, row)
 
-        return jax.lax.map(one, (x, cond, jnp.arange(len(x))), batch_size=EVENTS_AT_ONCE)
+        return jax.lax.map(one, (x, cond, rows), batch_size=EVENTS_AT_ONCE)
 
     return run
 

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
+from hepjax import dynamics
 from hepjax.pipelines import reweighting
 from hepjax.pipelines.generative_config import Config
 from hepjax.pipelines.place import Place
@@ -55,11 +56,15 @@ def correct(
 
 
 def choose(
-    key: PRNGKey, hidden: tuple[int, ...], ratio: Ratio | None, draws: Float[Array, "n k d"]
+    key: PRNGKey,
+    hidden: tuple[int, ...],
+    ratio: Ratio | None,
+    draws: Float[Array, "n k d"],
+    rows: Int[Array, " n"] | None = None,
 ) -> Float[Array, "n d"]:
-    """One draw of each event, at random with the weights w; the first one without a ratio."""
+    """One draw of each event, at random with the weights w; the first one without a ratio. rows: as in `event_keys`."""
     if ratio is None:
         return draws[:, 0]
     log_weight = reweighting.log_ratio(draws.shape[-1], hidden)(ratio.constants, ratio.params, draws)
-    chosen = jax.random.categorical(key, log_weight)
+    chosen = jax.vmap(jax.random.categorical)(dynamics.event_keys(key, draws.shape[:1], rows), log_weight)
     return jnp.take_along_axis(draws, chosen[:, None, None], axis=1)[:, 0]

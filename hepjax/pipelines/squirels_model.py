@@ -125,26 +125,33 @@ def scores(spec: Spec) -> Transform:
 
 
 @functools.cache
+def refinement(spec: Spec) -> Callable[..., Array]:
+    """That of one shower: (key, constants, params, incident_energy (), voxels (v,), row ()) -> voxels (v,), in MeV."""
+    coords, carry_response, carry_shape = shower_coordinates(spec), carrier(spec, "response"), carrier(spec, "shape")
+
+    def refine(key, constants, params, incident_energy, voxels, row):
+        key_zeros, key_response, key_shape = jax.random.split(key, 3)
+        energy = standard_energy(constants, incident_energy)
+        zeros = dynamics.event_keys(key_zeros, (), row)
+        response, shape = coords.encode(zeros, constants.fast, Showers(incident_energy, voxels, spec.geometry))
+        refined = carry_response(key_response, constants, params, response, energy, incident_energy, row)
+        cond = shape_condition(spec, energy, refined, response)
+        shape = carry_shape(key_shape, constants, params, shape, cond, incident_energy, row)
+        return coords.decode(constants.full, incident_energy, refined, shape)
+
+    return refine
+
+
+@functools.cache
 def refiner(spec: Spec) -> Callable[..., Array]:
     """The jitted (key, constants, params, incident_energy (n,), voxels (n, v)) -> voxels (n, v), in MeV."""
-    coords, carry_response, carry_shape = shower_coordinates(spec), carrier(spec, "response"), carrier(spec, "shape")
+    one = refinement(spec)
 
     @jax.jit
     def refine(key, constants, params, incident_energy, voxels):
-        key_zeros, key_response, key_shape = jax.random.split(key, 3)
-
-        def one(event):
-            incident_energy, voxels, row = event
-            energy = standard_energy(constants, incident_energy)
-            zeros = dynamics.event_keys(key_zeros, (), row)
-            response, shape = coords.encode(zeros, constants.fast, Showers(incident_energy, voxels, spec.geometry))
-            refined = carry_response(key_response, constants, params, response, energy, incident_energy, row)
-            cond = shape_condition(spec, energy, refined, response)
-            shape = carry_shape(key_shape, constants, params, shape, cond, incident_energy, row)
-            return coords.decode(constants.full, incident_energy, refined, shape)
-
         events = (incident_energy, voxels, jnp.arange(voxels.shape[0]))
-        return jax.lax.map(one, events, batch_size=spec.config.refine_batch)
+        refined = functools.partial(one, key, constants, params)
+        return jax.lax.map(lambda event: refined(*event), events, batch_size=spec.config.refine_batch)
 
     return refine
 

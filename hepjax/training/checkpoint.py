@@ -74,18 +74,22 @@ def load(path: str | os.PathLike[str], build: Callable[[Any], State]) -> State:
     Raises:
         InputError: there is no checkpoint, it is damaged, or it does not have the shapes to expect.
     """
-    try:
-        config = json.loads((Path(path) / CONFIG).read_text())
-        spec = specs.decode(config["spec"])
-    except OSError as error:
-        raise InputError(f"{path}: no checkpoint here; expected a folder with {CONFIG}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}/{CONFIG}: not a specification ({_first_line(error)})") from error
+    spec = read_spec(path)
     like = build(spec)
     with _one_line(f"{path}/{ARRAYS}: damaged, or of another model"), ocp.StandardCheckpointer() as checkpointer:
         target = _abstract({"constants": like.constants, "params": like.params})
         arrays = checkpointer.restore(Path(path).absolute() / ARRAYS, target)
     return State(spec, **release(arrays))
+
+
+def read_spec(path: str | os.PathLike[str]) -> Any:
+    """The specification of a trained state alone; raises InputError where there is none."""
+    try:
+        return specs.decode(json.loads((Path(path) / CONFIG).read_text())["spec"])
+    except OSError as error:
+        raise InputError(f"{path}: no checkpoint here; expected a folder with {CONFIG}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}/{CONFIG}: not a specification ({_first_line(error)})") from error
 
 
 class Store:
