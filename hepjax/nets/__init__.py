@@ -5,6 +5,7 @@ from hepjax.nets.layers import time_embedding
 from hepjax.nets.made import Made, made
 from hepjax.nets.mlp import mlp
 from hepjax.nets.resnet import resnet
+from hepjax.nets.resnet3d import resnet3d
 from hepjax.nets.sbunfold import sbunfold
 
-__all__ = ["Made", "conv", "made", "mlp", "resnet", "sbunfold", "time_embedding"]
+__all__ = ["Made", "conv", "made", "mlp", "resnet", "resnet3d", "sbunfold", "time_embedding"]

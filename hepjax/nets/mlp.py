@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Literal
 
 import jax
 from flax import linen as nn
@@ -11,19 +12,23 @@ from hepjax.nets.functional import functional
 from hepjax.nets.layers import Project, time_embedding
 from hepjax.types import Net
 
+Activation = Literal["silu", "leaky_relu"]
+
 
 class MLP(nn.Module):
     dim_out: int
     hidden: tuple[int, ...]
     dim_time: int
     zero_output: bool
+    activation: Activation
 
     @nn.compact
     def __call__(self, x, cond, time):
+        act = {"silu": jax.nn.silu, "leaky_relu": jax.nn.leaky_relu}[self.activation]
         embedded = None if time is None else time_embedding(time, self.dim_time)
-        h = jax.nn.silu(Project(self.hidden[0])(x, cond, embedded))
+        h = act(Project(self.hidden[0])(x, cond, embedded))
         for width in self.hidden[1:]:
-            h = jax.nn.silu(nn.Dense(width)(h))
+            h = act(nn.Dense(width)(h))
         start = nn.initializers.zeros if self.zero_output else nn.initializers.lecun_normal()
         return nn.Dense(self.dim_out, kernel_init=start)(h)
 
@@ -38,9 +43,10 @@ def mlp(
     time: bool = False,
     dim_time: int = 32,
     zero_output: bool = False,
+    activation: Activation = "silu",
 ) -> Net:
-    """Multilayer perceptron with SiLU activations; condition and time enter its first layer.
+    """Multilayer perceptron; condition and time enter its first layer. The slope of `leaky_relu` below zero is 0.01.
 
     x (..., dim_in), cond (..., dim_cond), time (...,) -> (..., dim_out). `zero_output` starts as the zero function.
     """
-    return functional(MLP(dim_out, hidden, dim_time, zero_output), dim_in, dim_cond, time)
+    return functional(MLP(dim_out, hidden, dim_time, zero_output, activation), dim_in, dim_cond, time)

@@ -71,11 +71,13 @@ def drift(dim_cond: int = COND):
 NETS = [
     Case("mlp", lambda: nets.mlp(DIM, 3, (8, 8), dim_cond=COND)),
     Case("mlp-time", lambda: nets.mlp(DIM, 3, (8, 8), dim_cond=COND, time=True, zero_output=True), time=True),
+    Case("mlp-leaky", lambda: nets.mlp(DIM, 3, (8, 8), activation="leaky_relu"), cond=0),
     Case("resnet", lambda: nets.resnet(DIM, 3, 8, 2, dim_cond=COND, time=True, norm=True), time=True),
     Case("resnet-plain", lambda: nets.resnet(DIM, 3, 8, 2), cond=0),
     Case("sbunfold", lambda: nets.sbunfold(DIM, 8, 1, dim_cond=COND), time=True),
     Case("conv", lambda: nets.conv(IMAGE, 4, 2, dim_cond=COND, dim_time=8), dim=12, time=True),
     Case("conv-images", lambda: nets.conv(IMAGE, 4, 2, dim_cond=1, images=1, dim_time=8), dim=12, cond=13, time=True),
+    Case("resnet3d", lambda: nets.resnet3d((3, 4, 2), 2, (3, 4)), dim=25, cond=0),
 ]
 
 BRIDGES = [
