@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,11 +15,12 @@ from hepjax import data, evaluation, report, runs
 from hepjax.cli import Compare
 from hepjax.cli.anomaly import AnomalyFit, AnomalyScore
 from hepjax.cli.calibrate import CalibrateApply, CalibrateFit
-from hepjax.cli.calochallenge import Device, SubmitCheck, Time
+from hepjax.cli.calochallenge import Device, Evaluate, SubmitCheck, Time
 from hepjax.cli.caloflow import CaloflowFit, CaloflowSample
 from hepjax.cli.generate import Generate
 from hepjax.cli.squirels import SquirelsFit, SquirelsRefine
 from hepjax.cli.unfold import UnfoldApply, UnfoldCompare, UnfoldFit
+from hepjax.evaluation import calochallenge
 from hepjax.evaluation.timing import Timing, table, time_command
 from hepjax.pipelines import anomaly, calibration, caloflow, omnifold, squirels, unfolding
 from hepjax.training.progress import progress_bar
@@ -129,7 +131,10 @@ def apply_unfolding(options: UnfoldApply) -> None:
 
 def compare_unfolding(options: UnfoldCompare) -> None:
     """`hepjax unfold compare`: metrics.json, figures/ and report.html."""
-    samples = {name: data.unfolding.read_unfolded(path)[0] for name, path in _named(options.unfolded).items()}
+    samples = {
+        name: data.unfolding.read_unfolded(path)[0]
+        for name, path in zip(_names(options.unfolded), options.unfolded, strict=True)
+    }
     columns = next(iter(samples.values())).columns
     names = [column.name for column in columns]
     truth = Unfolded(*data.unfolding.read_truth(options.truth, names), columns)
@@ -194,6 +199,29 @@ def time_generator(options: Time) -> None:
         report.write_json(options.out, {"timing": rows, "device": device, **made, "provenance": runs.provenance()})
 
 
+def evaluate_calochallenge(options: Evaluate) -> None:
+    """`hepjax calochallenge evaluate`: metrics.json, tables/, figures/ and report.html."""
+    geometry = data.submission.challenge_geometry(options.dataset)
+    named = {**dict(zip(_names(options.generated), options.generated, strict=True)), "reference": options.reference}
+    named |= {"baseline": options.baseline} if options.baseline else {}
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(jax.default_device(_device(options.device)))
+        sources = {n: stack.enter_context(data.showers.opened(address, geometry)) for n, address in named.items()}
+        folder = stack.enter_context(data.output.claim(options.out, overwrite=options.overwrite))
+        reference, baseline = sources.pop("reference"), sources.pop("baseline", None)
+        comparison = calochallenge.evaluate(
+            jax.random.key(options.seed),
+            options.dataset,
+            reference,
+            sources,
+            baseline,
+            asked=options.metrics,
+            config=options.config,
+            limits=calochallenge.Limits(options.threshold_mev, options.memory_gib),
+        )
+        report.write_calochallenge_report(folder, comparison, named | runs.provenance())
+
+
 def _time_model(model: Path, options: Time, device: Any) -> tuple[Timing, ...]:
     """Timings of CaloFlow at log-uniform incident energies."""
     state = runs.load(model, caloflow)
@@ -217,10 +245,12 @@ def _device(kind: Device) -> Any:
         raise InputError(f"device {kind}: none here, expected {jax.default_backend()} or auto") from error
 
 
-def _named(paths: Sequence[Path]) -> dict[str, Path]:
-    """Files by their names, or by their whole paths where names are the same."""
-    stems = [path.stem for path in paths]
-    return {path.stem if stems.count(path.stem) == 1 else str(path): path for path in paths}
+def _names(addresses: Sequence[str | Path]) -> list[str]:
+    """Short names of files or groups: of the file, or with the group, or else the whole address."""
+    stems = [Path(data.addresses.parse(address).path).stem for address in addresses]
+    groups = [":".join(filter(None, (s, data.addresses.parse(a).group))) for s, a in zip(stems, addresses, strict=True)]
+    short = [names for names in (stems, groups) if len({*names, "reference", "baseline"}) == len(names) + 2]
+    return (short or [[str(address) for address in addresses]])[0]
 
 
 def _measured_beside(address: str, names: Sequence[str]) -> Measured | None:

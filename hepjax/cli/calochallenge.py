@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg, subcommand
 
+from hepjax.evaluation.calochallenge_config import Config
+
 Dataset = Literal["1-photons", "1-pions", "2", "3"]
 Device = Literal["auto", "cpu", "gpu", "tpu"]
 Metric = Literal["separation", "fpd", "kpd", "prdc", "low", "low_normed", "high", "cnn", "multiclass"]
@@ -38,8 +40,8 @@ class Evaluate:
     """Voxels below are set to zero in all samples first."""
     memory_gib: float = 8.0
     """Memory for showers held at once by the low-level classifiers and prdc: of larger files the first ones count."""
-    epochs: int = 50
-    """Epochs of each classifier."""
+    config: Config = Config()  # noqa: RUF009 - frozen
+    """Options of the classifiers."""
     seed: int = 0
     """Seed of the classifiers."""
     overwrite: bool = False

@@ -1,8 +1,9 @@
-"""Metrics that train something, and whole suites."""
+"""Metrics that train something, and whole suites.
 
-from hepjax.evaluation import unfolding
-from hepjax.evaluation.compare import compare
-from hepjax.evaluation.timing import Timing, timing
-from hepjax.evaluation.two_sample import two_sample
+Lazy, so that configurations (and with them the command line's help) import no jax; the names are listed in
+`__init__.pyi`, for lazy_loader as for type checkers.
+"""
 
-__all__ = ["Timing", "compare", "timing", "two_sample", "unfolding"]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -88,28 +88,39 @@ def separation_floor(
     table = np.zeros((len(x), len(edges) + 1))
     np.add.at(table, (np.arange(len(x))[:, None], bins + 1), 1.0)
     inside = table[:, 1:-1] if weight is None else table[:, 1:-1] * np.asarray(weight, np.float64)[:, None]
-    return separation_floor_of_table(inside, size, sides)
+    return _summary(_separations(inside, sides), len(x) // 2 / size)
 
 
-def separation_floor_of_table(table: Real[np.ndarray, "n b"], size: int | float, sides: Halves) -> Floor:
-    """Floor of `separation_power` for two samples of `size` events, of each event's entries (or weights) in b bins."""
+def pooled_separation_floor(a: Histogram, b: Histogram, permutations: int = PERMUTATIONS) -> Floor:
+    """Floor of `separation_power` between two histograms with one entry an event: their events shuffled.
+
+    What random parts of both samples together show, of the sizes of the two: a permutation test, exact for few events
+    and empty bins too, where 1 / size is not. Counts in random parts are multivariate hypergeometric, so that no event
+    is looked at again. Both samples have to have the same law for the floor to be that of either.
+    """
+    pooled = np.append(a.counts + b.counts, a.total + b.total - a.counts.sum() - b.counts.sum()).astype(np.int64)
+    draw = np.random.default_rng(0).multivariate_hypergeometric
+    first = draw(pooled, int(a.total), permutations, method="marginals")
+    return _summary(separation(_shares(first[:, :-1]), _shares((pooled - first)[:, :-1])), 1.0)
+
+
+def pooled_table_floor(
+    a: Real[np.ndarray, "n b"], b: Real[np.ndarray, "m b"], permutations: int = PERMUTATIONS
+) -> Floor:
+    """`pooled_separation_floor` of several entries an event, which stay together: each event's counts in b bins."""
+    sides = np.repeat(np.array([1, -1], np.int8), (len(a), len(b)))
+    rng = np.random.default_rng(0)
+    shuffled = np.stack([rng.permutation(sides) for _ in range(permutations)])
+    return _summary(_separations(np.concatenate([a, b]), shuffled), 1.0)
+
+
+def _separations(table: np.ndarray, sides: Halves) -> np.ndarray:
+    """Separation power of the two sides of each permutation, of each event's entries (or weights) in bins."""
 
     def separations(some: Halves) -> np.ndarray:
-        counts = [(some == side) @ table for side in (1, -1)]
-        return separation(*map(_shares, counts))
+        return separation(*(_shares((some == side) @ table) for side in (1, -1)))
 
-    return _summary(_by_chunks(separations, sides, len(table)), len(table) // 2 / size)
-
-
-def separation_floor_of_counts(h: Histogram, size: int | float, permutations: int = PERMUTATIONS) -> Floor:
-    """Floor of `separation_power` for two samples of `size` events, of a histogram with one entry an event.
-
-    The counts in random halves follow a multivariate hypergeometric law, so that no event is looked at again.
-    """
-    half = int(h.total) // 2
-    counts = np.append(h.counts, h.total - h.counts.sum()).astype(np.int64)
-    first = np.random.default_rng(0).multivariate_hypergeometric(counts, half, permutations, method="marginals")
-    return _summary(separation(_shares(first[:, :-1]), _shares((counts - first)[:, :-1])), half / size)
+    return _by_chunks(separations, sides, len(table))
 
 
 def statistic_floor(statistic: Callable[[np.ndarray, np.ndarray], float], size: int, sides: Halves) -> Floor:
