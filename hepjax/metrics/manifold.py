@@ -51,8 +51,10 @@ def log_voxels(voxels: Float[np.ndarray, "*batch v"]) -> Float[np.ndarray, "*bat
     return np.log10(np.where(voxels > 0, voxels, voxels.dtype.type(EMPTY_VOXEL_MEV)))
 
 
-def prdc(reference: Float[AnyArray, "n d"], generated: Float[AnyArray, "m d"], k: int = NEIGHBOURS) -> Prdc:
+def prdc(reference: Float[AnyArray, "n d"], generated: Float[AnyArray, "m _"], k: int = NEIGHBOURS) -> Prdc:
     """Precision, recall, density and coverage of balls to the k-th neighbour, with Euclidean distances.
+
+    reference: (n, d). generated: (m, d).
 
     Takes (n + m)^2 d operations in float64, in the memory of 1,000 rows of distances: rows as near as 3e-7 of their
     distance from the reference's mean count as equal. Raises InputError for samples of different width, with values

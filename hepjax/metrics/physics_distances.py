@@ -6,12 +6,14 @@ the largest |feature| of the reference, or by 1 where that is 0. All in float64:
 blocks, and the linear algebra of the covariances in NumPy.
 
 Samples are finite, and batches drawn from them with replacement know no more than they do. So both distances compare
-the samples themselves and not their laws, and lie above zero for two samples of one law:
+the samples themselves and not their laws, and are biased upwards:
 
 - FPD tends to the Frechet distance of the two empirical distributions. For unit Gaussians in d dimensions, n rows each,
-  that is d (d + 5) / (2 n) on average while n is far above d^2: at a given n, wide feature vectors show a large FPD.
+  that is d (d + 5) / (2 n) more than of the laws while n is far above d^2. Where batches have no more rows than
+  features, it is not linear in 1/N either, and the extrapolation overshoots: two samples of one simulation of set 2
+  (362 features), 1,000 showers each, have an FPD of 1.5 +- 0.1, of which 0.90 is their own Frechet distance.
 - KPD counts a row that was drawn twice as a pair of its own sample, and rises by the mean of k(x, x) - k(x, x') times
-  1/n + 1/m.
+  1/n + 1/m: by 0.0005 for the same showers, a third of its error there.
 
 A value therefore means something beside that of two samples of the reference of the same sizes.
 """
@@ -42,7 +44,7 @@ SIGMAS = (16.275, 83.725)
 ROWS_AT_ONCE = 1000
 KERNEL_ROWS_AT_ONCE = 2500
 
-Features = Float[np.ndarray, "_ d"]
+Features = Float[np.ndarray, "_ _"]
 
 
 class Sizes(NamedTuple):
@@ -87,7 +89,7 @@ def size_notes(n: int, m: int) -> dict[str, str]:
 
 def fpd(
     reference: Float[np.ndarray, "n d"],
-    generated: Float[np.ndarray, "m d"],
+    generated: Float[np.ndarray, "m _"],
     *,
     sizes: Sequence[int] | None = None,
     batches: int = BATCHES,
@@ -95,32 +97,35 @@ def fpd(
 ) -> Estimate:
     """Frechet physics distance, extrapolated to infinite batches (arXiv:2211.10295, section III; arXiv:1911.07023).
 
+    reference: (n, d). generated: (m, d).
+
     At each of `sizes`, by default `scaled_sizes`, the mean of `frechet_distance` over `batches` pairs of batches drawn
     with replacement; then a line in 1/N with intercept and slope >= 0, whose intercept it is, with the fit's error. The
-    error does not cover that the samples are finite: see the top of the module for the bias. Features of 1,000 showers
-    of set 2 against another 1,000 of the same simulation give an FPD of about 0.03, which is 30 in units of 1e-3.
+    error does not cover that the samples are finite: see the top of the module for the bias.
 
     Raises InputError for samples of different width, with values that are not finite, or of fewer than 20 rows.
     """
     x, y, scale = _with_scale(reference, generated)
-    counts = np.array(scaled_sizes(len(x), len(y)).frechet if sizes is None else sizes)
+    sizes = scaled_sizes(len(x), len(y)).frechet if sizes is None else sizes
     rng = np.random.default_rng(seed)
     with jax.enable_x64(True):
         tables = jnp.asarray(x), jnp.asarray(y)
-        distances = [np.mean([_drawn_distance(rng, tables, scale, n) for _ in range(batches)]) for n in counts]
-    (intercept, _), covariance = curve_fit(_line, 1 / counts, distances, bounds=(0, np.inf))
+        distances = [np.mean([_drawn_distance(rng, tables, scale, n) for _ in range(batches)]) for n in sizes]
+    (intercept, _), covariance = curve_fit(_line, 1 / np.array(sizes), distances, bounds=(0, np.inf))
     return Estimate(float(intercept), float(np.sqrt(covariance[0, 0])))
 
 
 def kpd(
     reference: Float[np.ndarray, "n d"],
-    generated: Float[np.ndarray, "m d"],
+    generated: Float[np.ndarray, "m _"],
     *,
     batch: int | None = None,
     batches: int = KERNEL_BATCHES,
     seed: int = SEED,
 ) -> Estimate:
     """Kernel physics distance: the MMD^2 of the kernel (x.y / d + 1)^4 (arXiv:2211.10295, section III).
+
+    reference: (n, d). generated: (m, d).
 
     The median of `mmd` over `batches` pairs of `batch` rows drawn with replacement, by default the `scaled_sizes`, and
     half the range of the central 67.45 percent of them. Raises InputError as `fpd` does.
