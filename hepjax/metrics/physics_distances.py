@@ -29,6 +29,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from scipy.optimize import curve_fit
 from scipy.stats import iqr
+from threadpoolctl import threadpool_limits
 
 from hepjax.metrics.bootstrap import Estimate
 from hepjax.types import InputError
@@ -108,7 +109,8 @@ def fpd(
     x, y, scale = _with_scale(reference, generated)
     sizes = scaled_sizes(len(x), len(y)).frechet if sizes is None else sizes
     rng = np.random.default_rng(seed)
-    with jax.enable_x64(True):
+    # The small matrices of LAPACK gain nothing by threads, and lose much where other work has the cores.
+    with jax.enable_x64(True), threadpool_limits(1):
         tables = jnp.asarray(x), jnp.asarray(y)
         distances = [np.mean([_drawn_distance(rng, tables, scale, n) for _ in range(batches)]) for n in sizes]
     (intercept, _), covariance = curve_fit(_line, 1 / np.array(sizes), distances, bounds=(0, np.inf))
