@@ -75,7 +75,7 @@ def _page(distributions: Mapping[str, Distribution], label: str, log: bool) -> F
         figure, panels = ratio_grid(len(shown), samples, TITLE_INCHES if common else 2 * TITLE_INCHES)
         for (top, bottom), (title, d) in zip(panels, distributions.items(), strict=True):
             _, content = draw_histograms(top, bottom, d, steps=True)
-            top.set_title(title, fontsize=9, pad=3)
+            top.set_title(title, fontsize=9, y=1.0, pad=3)  # with y given, matplotlib looks for no better one
             _ordinate(top, next(iter(content.values()))[0], log)
             _ticks(top, bottom)
         if common:
@@ -122,4 +122,5 @@ def _ends(distribution: Distribution) -> tuple[float, float]:
     """Where the first filled bin of any sample begins, and where the last one ends."""
     edges, counts = _edges(distribution), [h.counts for h in distribution.histograms.values()]
     filled = np.flatnonzero(np.any(counts, axis=0))
-    return (edges[filled[0]], edges[filled[-1] + 1]) if filled.size else (edges[0], edges[-1])
+    first, last = (filled[0], filled[-1] + 1) if filled.size else (0, -1)
+    return float(edges[first]), float(edges[last])

@@ -45,8 +45,7 @@ def overview_figure(comparison: CaloComparison) -> Figure:
         count = len(first) + 1 + len(kinds)
         figure, head, parts = page_of_panels(count, 4.6, 4.2, len(comparison.average))
         for part, distribution in zip(parts, first, strict=False):
-            draw_distribution(part, distribution, {})
-            part.axes[0].get_legend().remove()
+            draw_distribution(part, distribution, {}, legend=False)
         longitudinal(parts[len(first)], comparison)
         for part, kind in zip(parts[len(first) + 1 :], kinds, strict=True):
             _against_layer(part, comparison, kind, rows)
@@ -102,7 +101,7 @@ def published_figure(comparison: CaloComparison) -> Figure:
             axes.axhspan(len(samples(comparison)) - 0.5, len(labels), color=FLOOR, alpha=0.2, linewidth=0)
         panels[0].set_yticks(range(len(labels)), labels, fontsize=11)
         panels[0].set_ylim(len(labels) - 0.5, -0.5)
-        panels[-1].text(0.98, 0.03, SOURCE, transform=panels[-1].transAxes, ha="right", fontsize=8.5, color="#555555")
+        figure.suptitle(f"Shaded: published in {SOURCE}", x=0.99, ha="right", fontsize=9.5)
         return figure
 
 

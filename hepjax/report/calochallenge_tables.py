@@ -8,7 +8,7 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hepjax.files import atomic_write
 from hepjax.metrics.bootstrap import Estimate
@@ -68,7 +68,7 @@ def separations(comparison: CaloComparison) -> dict[str, Mapping[str, Mapping[st
     return {name: rows for name, rows in found.items() if rows}
 
 
-def estimate(scores: Mapping[str, float], name: str) -> Estimate | None:
+def estimate(scores: Mapping[str, Any], name: str) -> Estimate | None:
     """A score with its error (NaN where it has none); None where it was not asked for."""
     return Estimate(scores[name], scores.get(f"{name}_error", math.nan)) if name in scores else None
 
@@ -99,19 +99,19 @@ def separation_table(comparison: CaloComparison) -> Table:
 
 
 def to_csv(table: Table) -> str:
-    """Keys and full precision; an estimate takes two columns, the second its error."""
-    wide = [any(isinstance(row.cells[k], Estimate) for row in table.rows) for k in range(len(table.heads))]
-    heads = [
-        h for head, two in zip(table.heads, wide, strict=True) for h in ([head, f"{head} error"] if two else [head])
-    ]
+    """Keys and full precision; a column of estimates is followed by one of their errors."""
+    columns: dict[str, list[Any]] = {table.title.lower(): [row.key for row in table.rows]}
+    for head, cells in zip(table.heads, zip(*(row.cells for row in table.rows), strict=True), strict=True):
+        estimates = [cell if isinstance(cell, Estimate) else None for cell in cells]
+        if any(estimates):
+            columns[head] = [cell and cell.value for cell in estimates]
+            columns[f"{head} error"] = [cell and cell.error for cell in estimates]
+        else:
+            columns[head] = list(cells)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([table.title.lower(), *heads])
-    for row in table.rows:
-        cells = [
-            c for cell, two in zip(row.cells, wide, strict=True) for c in ((cell or (None, None)) if two else [cell])
-        ]
-        writer.writerow([row.key, *("" if c is None or c != c else c for c in cells)])
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
     return text.getvalue()
 
 

@@ -62,7 +62,9 @@ def overview_figure(comparison: Comparison) -> Figure:
         return figure
 
 
-def draw_distribution(figure: Figure | SubFigure, distribution: Distribution, notes: Mapping[str, str]) -> None:
+def draw_distribution(
+    figure: Figure | SubFigure, distribution: Distribution, notes: Mapping[str, str], *, legend: bool = True
+) -> None:
     """Fraction of showers (or cells a shower) in each bin with statistical errors, and the ratio below."""
     top, bottom = panels(figure)
     edges, content = draw_histograms(top, bottom, distribution, notes)
@@ -72,7 +74,8 @@ def draw_distribution(figure: Figure | SubFigure, distribution: Distribution, no
     else:
         top.xaxis.set_major_locator(MaxNLocator(5))
         bottom.ticklabel_format(axis="x", style="plain")  # a power of ten would lie on the label
-    _legend(top)
+    if legend:
+        _legend(top)
 
 
 def draw_profile(figure: Figure | SubFigure, profile: Profile) -> None:

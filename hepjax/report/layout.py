@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
 
 from hepjax.report.style import new_figure
@@ -26,8 +27,8 @@ def ratio_grid(count: int, entries: int, gap: float) -> tuple[Figure, list[tuple
     height, left, bottom = 0.72 * width, 0.8, 0.65
     top = LINE_INCHES * (1.4 + _lines(entries, width * columns))
     across, down = left + width * columns, bottom + (height + gap) * rows - gap + top
-    figure = new_figure(across, down)
-    figure.set_layout_engine("none")
+    figure = Figure(figsize=(across, down))
+    FigureCanvasAgg(figure)
     sides = {"left": left / across, "right": 1 - 0.12 / across, "bottom": bottom / down, "top": 1 - top / down}
     outer = figure.add_gridspec(rows, columns, wspace=0.26, hspace=gap / height, **sides)
     cells = [outer[k].subgridspec(2, 1, height_ratios=(2.4, 1), hspace=0.0) for k in range(count)]

@@ -8,6 +8,8 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -73,12 +75,13 @@ def against(row: Mapping[str, float], metric: str) -> str:
 def png(figure: Figure, colours: int | None = None) -> bytes:
     """The figure as a PNG; with few `colours`, as lines need, a third of the size."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
     if colours is None:
-        return buffer.getvalue()
-    image = Image.open(buffer).convert("RGB").quantize(colours, dither=Image.Dither.NONE)
-    buffer = io.BytesIO()
-    image.save(buffer, format="png", optimize=True)
+        figure.savefig(buffer, format="png")
+    else:
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+        drawn.quantize(colours, dither=Image.Dither.NONE).save(buffer, format="png", dpi=(figure.dpi, figure.dpi))
     return buffer.getvalue()
 
 
