@@ -19,7 +19,7 @@ class Config:
     """Showers in a step, if an epoch then has at least `steps` of them."""
     steps: int = 120
     """Steps an epoch of the published samples; smaller ones come in smaller batches, to keep as many."""
-    smallest_batch: int = 20
+    smallest_batch: int = 100
     """Showers in a step of the smallest samples."""
     learning_rate: float = 2e-4
     """Learning rate of Adam, constant."""

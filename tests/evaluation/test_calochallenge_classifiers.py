@@ -189,10 +189,15 @@ def test_log_posterior_of_one_law_prefers_none():
 
 
 @pytest.mark.parametrize(
-    ("showers", "batch"), [(120_000, 1000), (60_000, 500), (12_000, 100), (1_200, 20)], ids=lambda v: str(v)
+    ("showers", "batch"), [(120_000, 1000), (60_000, 500), (12_000, 100), (1_200, 100)], ids=lambda v: str(v)
 )
 def test_batches_keep_the_steps_of_an_epoch(showers, batch):
     assert classifiers.training_config(showers, Config()).batch_size == batch
+
+
+def test_a_note_tells_of_small_samples():
+    assert classifiers.note(100_000, Config()) == ""
+    assert "600 showers of each sample in batches of 100, and calibrated by 200" in classifiers.note(1000, Config())
 
 
 def test_what_cannot_be_classified_is_named():

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from hepjax import nets
-from hepjax.nets.resnet3d import Convolution
 
 KEY = jax.random.key(0)
 
@@ -69,46 +68,6 @@ def test_mlp_activations():
     x = jnp.array([[-3.0], [2.0]])
     np.testing.assert_allclose(leaky.apply(params, x), 1 + jnp.where(x > -1, x + 1, 0.01 * (x + 1)), rtol=1e-6)
     np.testing.assert_allclose(silu.apply(params, x), 1 + jax.nn.silu(x + 1), rtol=1e-6)
-
-
-def test_resnet3d_convolves_periodically_in_alpha_and_with_zeros_elsewhere():
-    """Its first convolution against XLA's, of an input that is padded by hand."""
-    layer = Convolution(2, size=7, stride=2)
-    x = jax.random.normal(KEY, (3, 5, 8, 4, 1))
-    params = layer.init(KEY, x)["params"]
-    dense = params["Project_0"]
-    kernel = jnp.stack([dense[f"Dense_{i}"]["kernel"].reshape(7, 7, 1, 2) for i in range(7)])
-    padded = jnp.pad(x, [(0, 0), (3, 3), (0, 0), (3, 3), (0, 0)])
-    padded = jnp.concatenate([padded[:, :, -3:], padded, padded[:, :, :3]], axis=2)
-    axes = ("NDHWC", "DHWIO", "NDHWC")
-    # The columns of alpha are inside those of r in the kernel's rows.
-    expected = jax.lax.conv_general_dilated(
-        padded, jnp.swapaxes(kernel, 1, 2), (2, 2, 2), "VALID", dimension_numbers=axes
-    )
-    np.testing.assert_allclose(layer.apply({"params": params}, x), expected, atol=1e-5)
-
-
-def test_resnet3d_does_not_see_a_shower_turn_by_all_its_strides():
-    """Strides of 2, 1, 2 divide the circle of 8 bins: a turn by 4 gives the same numbers, one by 1 does not."""
-    net = nets.resnet3d((3, 8, 4), 2, (4, 6))
-    params = started(net)
-    voxels = jax.random.uniform(KEY, (5, 3, 8, 4)) / 96
-
-    @jax.jit
-    def turned(bins):
-        x = jnp.concatenate([jnp.full((5, 1), 4.0), jnp.roll(voxels, bins, axis=2).reshape(5, -1)], axis=1)
-        return net.apply(params, x)
-
-    np.testing.assert_allclose(turned(4), turned(0), rtol=1e-5)
-    assert not np.allclose(turned(1), turned(0), rtol=1e-5)
-
-
-def test_resnet3d_sees_the_energy_scale_and_the_incident_energy():
-    net = nets.resnet3d((3, 8, 4), 1, (4, 6))
-    params = started(net)
-    x = jnp.concatenate([jnp.full((5, 1), 4.0), jax.random.uniform(KEY, (5, 96)) / 96], axis=1)
-    gradient = jax.jit(jax.grad(lambda scale: net.apply(params, x * scale).sum()))(jnp.ones(97))
-    assert gradient[0] != 0 and abs(gradient[1:].sum()) > 1e-3
 
 
 @pytest.mark.parametrize(
