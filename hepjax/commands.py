@@ -11,12 +11,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from hepjax import data, evaluation, report, runs
+from hepjax import data, evaluation, export, report, runs
 from hepjax.cli import Compare
 from hepjax.cli.anomaly import AnomalyFit, AnomalyScore
 from hepjax.cli.calibrate import CalibrateApply, CalibrateFit
 from hepjax.cli.calochallenge import Device, Evaluate, SubmitCheck, Time
 from hepjax.cli.caloflow import CaloflowFit, CaloflowSample
+from hepjax.cli.export import Export
 from hepjax.cli.generate import Generate
 from hepjax.cli.squirels import SquirelsFit, SquirelsRefine
 from hepjax.cli.unfold import UnfoldApply, UnfoldCompare, UnfoldFit
@@ -145,6 +146,13 @@ def compare_unfolding(options: UnfoldCompare) -> None:
         comparison = evaluation.unfolding.compare(key, truth, samples, reco, simulation=simulation)
         made = {"truth": options.truth, "unfolded": ", ".join(map(str, options.unfolded)), **runs.provenance()}
         report.write_unfolding_report(folder, comparison, made)
+
+
+def export_model(options: Export) -> None:
+    """`hepjax export`: a folder with model.bin, record.json and load.py."""
+    state = export.read(options.model)
+    with data.output.claim(options.out, overwrite=options.overwrite) as folder:
+        export.write(folder, state)
 
 
 def generate_zjets(options: Generate) -> None:

@@ -33,7 +33,8 @@ ALLOWED = {
     "evaluation": BASE | {"classifiers", "nets", "transforms", "training", "metrics"},
     "pipelines": BASE | FUNCTIONS | MODELS | {"inference", "training", "metrics", "data"},
     "runs": ROOMS | {"cli"},  # for the types of its options, which import no jax
-    "commands": ROOMS | {"runs", "cli"},
+    "export": ROOMS | {"runs"},
+    "commands": ROOMS | {"runs", "export", "cli"},
     "demo": ROOMS | {"runs"},
     "cli": ROOMS | {"commands", "demo"},
 }

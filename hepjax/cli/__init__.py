@@ -19,6 +19,7 @@ from hepjax.cli.anomaly import Anomaly
 from hepjax.cli.calibrate import Calibrate
 from hepjax.cli.calochallenge import CaloChallenge
 from hepjax.cli.caloflow import Caloflow
+from hepjax.cli.export import Export
 from hepjax.cli.generate import Generate
 from hepjax.cli.squirels import Squirels
 from hepjax.cli.unfold import Unfold
@@ -73,6 +74,7 @@ Command = (
     | Annotated[Generate, subcommand("generate")]
     | Annotated[Compare, subcommand("compare")]
     | Annotated[CaloChallenge, subcommand("calochallenge")]
+    | Annotated[Export, subcommand("export")]
     | Annotated[Demo, subcommand("demo")]
 )
 

@@ -1,0 +1,68 @@
+"""What can be exported: a function of one event's arrays, and what these are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Array
+
+from hepjax.types import AnyArray, Column
+
+
+class Field(NamedTuple):
+    """An array that goes in or comes out.
+
+    unit: "" of pure numbers. shape, dtype: of one event where it goes in, None for the precision of the day; what comes
+    out tells its own. columns: of the last axis, where they are not all alike. limits: of the values of the training.
+    """
+
+    name: str
+    unit: str
+    meaning: str
+    shape: tuple[int, ...] = ()
+    dtype: str | None = None
+    columns: tuple[Column, ...] = ()
+    limits: tuple[float, float] | None = None
+
+
+class Exportable(NamedTuple):
+    """A trained model as a function.
+
+    function: (one event's arrays) -> tuple of arrays; of a random model, (typed key, row (), one event's arrays), where
+    the noise comes from `fold_in(key, row)`. inputs, outputs: those of the exported function, key and row among them.
+    does: what it does, a sentence. transforms: what it does to the data before and after the network, in order.
+    """
+
+    function: Callable[..., tuple[Array, ...]]
+    inputs: tuple[Field, ...]
+    outputs: tuple[Field, ...]
+    does: str
+    transforms: tuple[str, ...]
+
+    @property
+    def random(self) -> bool:
+        """Whether the function draws noise."""
+        return self.inputs[0] == KEY
+
+
+KEY = Field(
+    "key",
+    "",
+    "decides all noise: the two words of a threefry2x32 key, such as (0, seed); one for all events",
+    shape=(2,),
+    dtype="uint32",
+)
+ROW = Field(
+    "row",
+    "",
+    "number of the event, which with the key decides its noise: no two events of a sample should share both",
+    dtype="int32",
+)
+NOISE = (KEY, ROW)
+
+
+def range_of(values: AnyArray) -> tuple[float, float]:
+    """Least and greatest value, as plain numbers."""
+    return float(np.min(values)), float(np.max(values))
