@@ -13,6 +13,7 @@ from hepjax.evaluation.calochallenge_config import Config
 from hepjax.types import InputError, Showers
 
 KEY = jax.random.key(0)
+pytestmark = pytest.mark.usefixtures("fast_compilation")
 SHORT = Config(hidden=(16, 16), cnn_widths=(4, 4), epochs=10, batch_size=50, learning_rate=3e-3)
 NET = classifiers.perceptron(3, SHORT)
 
