@@ -53,7 +53,7 @@ def layers_figure(comparison: CaloComparison, kind: str) -> Figure:
 
 def responses_figure(comparison: CaloComparison) -> Figure:
     """Response at every incident energy of set 1, with the ratio to the reference below."""
-    shown = {f"{energy / 1e3:.3g} GeV": d for energy, d in at_energies(comparison).items()}
+    shown = {f"{float(f'{energy / 1e3:.3g}'):g} GeV": d for energy, d in at_energies(comparison).items()}
     return _page(shown, RESPONSE_LABEL, log=False)
 
 

@@ -34,6 +34,7 @@ SCORES_TEXT = (
     f"Published: {SOURCE}."
 )
 BASELINE_TEXT = "The column {name} is further showers of Geant4: what a perfect generator scores."
+NOTES_TEXT = "Where these files allow other sizes than those of the published evaluation."
 POSTERIOR_TEXT = (
     "Mean log-posterior of each submission over the reference's showers, by one classifier of all submissions. The "
     "largest is the closest to the reference."
@@ -93,8 +94,9 @@ def _sections(comparison: CaloComparison) -> Iterator[str]:
     shown = metrics_table(comparison)
     rows = [[cell(r.label), *map(_score_cell, r.cells)] for r in shown.rows if r.key != POSTERIOR]
     if rows:
-        notes = _notes(comparison.notes)
-        yield section("Scores", _scores_text(comparison), table((shown.title, *shown.heads), rows) + notes)
+        yield section("Scores", _scores_text(comparison), table((shown.title, *shown.heads), rows))
+    if comparison.notes:
+        yield section("Sizes", NOTES_TEXT, table(("", ""), [(cell(k), cell(v)) for k, v in comparison.notes.items()]))
     posteriors = {name: estimate(comparison.scores[name], POSTERIOR) for name in samples(comparison)}
     if any(posteriors.values()):
         yield section("Several submissions", POSTERIOR_TEXT, posterior_table(posteriors))
@@ -140,11 +142,6 @@ def _layers_table(comparison: CaloComparison, rows: Mapping[str, Score]) -> str:
         names = [f"{kind}_layer_{layer.number}" for kind in kinds]
         lines.append([cell(layer.number), *(against(rows[n], "separation") if n in rows else cell("") for n in names)])
     return table(("Layer", *(kind.replace("_", " ") for kind in kinds)), lines)
-
-
-def _notes(notes: Mapping[str, str]) -> str:
-    items = "".join(f"<li>{html.escape(metric)}: {html.escape(note)}</li>" for metric, note in notes.items())
-    return f"\n<ul>{items}</ul>" if items else ""
 
 
 def _score_cell(score: Estimate | float | None) -> str:

@@ -48,7 +48,7 @@ def average_shower_figure(comparison: CaloComparison, sample: str) -> Figure:
     columns, rows = _layout(len(reference))
     size = min(PAGE_INCHES / (3 * columns), LARGEST_DISC_INCHES)
     with house_style():
-        figure = new_figure(3 * columns * size, rows * size * SPACE[1] / SPACE[0] + 0.9)
+        figure = new_figure(3 * columns * size, rows * size * SPACE[1] / SPACE[0] + 0.7)
         panels = figure.subplots(1, 3)
         for axes, values, name in zip(panels, (reference, other), names, strict=False):
             _discs(axes, values, energy, "viridis", name)
@@ -91,6 +91,9 @@ def _radial(figure: SubFigure, averages: Mapping[str, Grids], group: Sequence[Po
     top, bottom = _profile(figure, edges, content)
     if not _even(edges):
         top.set_xscale("function", functions=(np.sqrt, np.square))
+        ticks = edges[-1] * np.linspace(0, 1, 5) ** 2
+        bottom.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        bottom.minorticks_off()
     top.set_ylabel(r"Mean $\mathrm{d}E\,/\,\mathrm{d}r$ [MeV/mm]")
     first, last = group[0].number, group[-1].number
     top.set_title(f"Layer {first}" if first == last else f"Layers {first} to {last}", fontsize=11, pad=5)

@@ -25,8 +25,9 @@ def ratio_grid(count: int, entries: int, gap: float) -> tuple[Figure, list[tuple
     rows = -(-count // columns)
     width = min(PAGE_INCHES / columns, LARGEST_PANEL_INCHES)
     height, left, bottom = 0.72 * width, 0.8, 0.65
-    top = LINE_INCHES * (1.4 + _lines(entries, width * columns))
-    across, down = left + width * columns, bottom + (height + gap) * rows - gap + top
+    across = left + width * columns
+    top = LINE_INCHES * (1.4 + _lines(entries, across))
+    down = bottom + (height + gap) * rows - gap + top
     figure = Figure(figsize=(across, down))
     FigureCanvasAgg(figure)
     sides = {"left": left / across, "right": 1 - 0.12 / across, "bottom": bottom / down, "top": 1 - top / down}
@@ -38,7 +39,7 @@ def ratio_grid(count: int, entries: int, gap: float) -> tuple[Figure, list[tuple
 
 def in_a_row(count: int) -> int:
     """Columns of a page of so many panels."""
-    return min(5, -(-count // 2))
+    return min(5, count if count < 3 else -(-count // 2))
 
 
 def page_of_panels(count: int, width: float, height: float, entries: int) -> tuple[Figure, SubFigure, list[SubFigure]]:
