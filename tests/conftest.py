@@ -1,5 +1,6 @@
 """Shared by all tests: shapes and types of hepjax are checked at run time, and small samples to work on."""
 
+import os
 import pkgutil
 import sys
 from pathlib import Path
@@ -12,6 +13,10 @@ from jaxtyping import install_import_hook
 import hepjax
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the helpers beside this file
+
+# Tests, and the commands they start, leave the user's cache of compiled programs alone.
+os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "0"
+jax.config.update("jax_enable_compilation_cache", False)
 
 # Not the records of `types`: JAX rebuilds a pytree with whatever leaves a transformation has, shapes and None too.
 CHECKED = [f"hepjax.{m.name}" for m in pkgutil.iter_modules(hepjax.__path__) if m.name != "types"]

@@ -36,7 +36,8 @@ ALLOWED = {
     "export": ROOMS | {"runs"},
     "commands": ROOMS | {"runs", "export", "cli"},
     "demo": ROOMS | {"runs"},
-    "cli": ROOMS | {"commands", "demo"},
+    "compilation": set(),
+    "cli": ROOMS | {"commands", "compilation", "demo"},
 }
 """A room, and the other rooms that it may import; the root of the package, with its version, is open to all."""
 

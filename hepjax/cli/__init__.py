@@ -82,9 +82,11 @@ Command = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `hepjax …`; returns the exit code: 0, 2 for bad input, or 1 where training left the finite numbers."""
     command = tyro.cli(Command, prog="hepjax", args=arguments, config=(FlagCreatePairsOff,))
-    from hepjax.training import TrainingError  # after the help, which needs no jax
+    from hepjax import compilation  # after the help, which needs no jax
+    from hepjax.training import TrainingError
     from hepjax.types import InputError
 
+    compilation.use_cache()
     try:
         command.run()
     except (InputError, TrainingError) as error:
