@@ -40,8 +40,8 @@ def in_layers(comparison: CaloComparison, kind: str) -> dict[int, Distribution]:
 
 def at_energies(comparison: CaloComparison) -> dict[float, Distribution]:
     """The histograms of the response at one incident energy, by that energy in MeV."""
-    names = ((d.name.removeprefix(f"{RESPONSE}_").removesuffix("mev"), d) for d in comparison.distributions)
-    return {float(energy): d for energy, d in names if energy != d.name and d.name.endswith("mev")}
+    start, shown = f"{RESPONSE}_", comparison.distributions
+    return {float(d.name.removeprefix(start).removesuffix("mev")): d for d in shown if d.name.startswith(start)}
 
 
 def layers_figure(comparison: CaloComparison, kind: str) -> Figure:

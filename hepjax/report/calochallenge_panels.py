@@ -20,6 +20,8 @@ from hepjax.report.published import SOURCE, published
 from hepjax.report.style import COLOURS, FLOOR, Look, house_style, look_of, new_figure
 
 SUMMARY_RANGE = (0.2, 10.0)
+LARGEST_RATIO = 1e4
+"""Ratios beyond, infinite ones too where a floor is zero, are drawn there."""
 PUBLISHED = Look("#111111", "", "d")
 SCORES = {
     "auc_low": "AUC, voxels",
@@ -55,28 +57,20 @@ def overview_figure(comparison: CaloComparison) -> Figure:
 
 def separation_figure(comparison: CaloComparison) -> Figure:
     """Separation powers of every kind in units of their floor, one point a layer; full ones lie beyond the floor."""
-    lines = _lines(comparison)
-    rows = separations(comparison)
+    lines, rows = _lines(comparison), separations(comparison)
     with house_style():
         figure = new_figure(9.0, 1.2 + len(lines) * max(0.5, 0.16 * len(rows)))
         axes = figure.subplots()
-        first = next(iter(rows.values()))
-        tops = [np.median([_top(first[name]) for name in names]) for names in lines.values()]
-        axes.barh(range(len(lines)), tops, height=1.0, color=FLOOR, alpha=0.55, label="floor, to its 99% quantile")
-        axes.axvline(1, color=COLOURS[0], linewidth=1)
-        for place in np.arange(1, len(lines)) - 0.5:
-            axes.axhline(place, color="white", linewidth=2)
+        _floors(axes, lines, next(iter(rows.values())))
         low, high = SUMMARY_RANGE
         for k, (name, table) in enumerate(rows.items(), start=1):
             for place, observables in enumerate(lines.values()):
-                at = place - 0.5 + k / (len(rows) + 1)
-                ratios = np.clip([table[o]["separation_ratio"] for o in observables], 1.08 * low, 1e6)
-                _points(axes, ratios, np.full(len(ratios), at), _beyond(table, observables), look_of(k))
+                ratios = np.clip([table[o]["separation_ratio"] for o in observables], 1.08 * low, LARGEST_RATIO)
+                places = np.full(len(ratios), place - 0.5 + k / (len(rows) + 1))
+                _points(axes, ratios, places, _beyond(table, observables), look_of(k))
                 high = max(high, 1.3 * ratios.max())
             axes.plot([], [], look_of(k).marker, color=look_of(k).colour, markersize=5, label=name)
-        axes.set_yticks(range(len(lines)), lines, fontsize=11)
-        axes.tick_params(axis="y", which="both", left=False, right=False)
-        axes.set(xscale="log", xlim=(low, high), ylim=(len(lines) - 0.5, -0.5))
+        axes.set(xscale="log", xlim=(low, high))
         axes.set_xlabel("Separation power / mean of its floor")
         legend(figure, axes, entries_in_line(len(rows) + 1, 9.0))
         return figure
@@ -86,19 +80,19 @@ def published_figure(comparison: CaloComparison) -> Figure:
     """AUC, FPD and KPD with their errors, above those of published submissions."""
     shown = [score for score in SCORES if any(score in comparison.scores[name] for name in samples(comparison))]
     others = published(comparison.dataset)
-    labels = [*samples(comparison), *(submission.model for submission in others)]
+    names = samples(comparison)
+    labels = [*names, *(submission.model for submission in others)]
     with house_style():
         figure = new_figure(2.9 * len(shown) + 1.4, 1.3 + 0.34 * len(labels))
         panels = np.ravel(figure.subplots(1, len(shown), sharey=True, squeeze=False))
         for axes, score in zip(panels, shown, strict=True):
-            for place, name in enumerate(samples(comparison)):
-                found = estimate(comparison.scores[name], score)
-                if found is not None:
+            for place, name in enumerate(names):
+                if (found := estimate(comparison.scores[name], score)) is not None:
                     _score(axes, place, found, look_of(place + 1))
-            for place, submission in enumerate(others, start=len(samples(comparison))):
+            for place, submission in enumerate(others, start=len(names)):
                 _score(axes, place, Estimate(getattr(submission, score), 0.0), PUBLISHED)
             _score_axis(axes, score)
-            axes.axhspan(len(samples(comparison)) - 0.5, len(labels), color=FLOOR, alpha=0.2, linewidth=0)
+            axes.axhspan(len(names) - 0.5, len(labels), color=FLOOR, alpha=0.2, linewidth=0)
         panels[0].set_yticks(range(len(labels)), labels, fontsize=11)
         panels[0].set_ylim(len(labels) - 0.5, -0.5)
         figure.suptitle(f"Shaded: published in {SOURCE}", x=0.99, ha="right", fontsize=9.5)
@@ -112,15 +106,14 @@ def _against_layer(figure: SubFigure, comparison: CaloComparison, kind: str, row
     layers = in_layers(comparison, kind)
     names, places = [d.name for d in layers.values()], np.array([numbers.index(n) for n in layers])
     floors = [next(iter(rows.values()))[name] for name in names]
-    bottom = 0.3 * min((f["separation_floor_mean"] for f in floors if f["separation_floor_mean"] > 0), default=1e-3)
-    tops = [f["separation_floor_99"] for f in floors]
+    means, tops = ([floor[f"separation_floor_{part}"] for floor in floors] for part in ("mean", "99"))
+    bottom = 0.3 * min((mean for mean in means if mean > 0), default=1e-3)
     axes.bar(places, tops, width=1.0, color=FLOOR, alpha=0.55, linewidth=0)
-    axes.plot(places, [f["separation_floor_mean"] for f in floors], "_", color=COLOURS[0], markersize=5)
+    axes.plot(places, means, "_", color=COLOURS[0], markersize=5)
     for k, table in enumerate(rows.values(), start=1):
         values = np.maximum([table[name]["separation"] for name in names], 1.1 * bottom)
-        _points(
-            axes, places + 0.25 * (k - 0.5 * (len(rows) + 1)) / len(rows), values, _beyond(table, names), look_of(k)
-        )
+        beside = 0.25 * (k - 0.5 * (len(rows) + 1)) / len(rows)
+        _points(axes, places + beside, values, _beyond(table, names), look_of(k))
     axes.set(yscale="log", xlim=(-0.6, len(numbers) - 0.4))
     axes.set_ylim(bottom, max(20 * bottom, 1.2 * axes.get_ylim()[1]))
     axes.yaxis.set_minor_formatter(NullFormatter())
@@ -131,12 +124,26 @@ def _against_layer(figure: SubFigure, comparison: CaloComparison, kind: str, row
 
 def _lines(comparison: CaloComparison) -> dict[str, list[str]]:
     """Observables by the label of their kind."""
-    names = [d.name for d in comparison.distributions]
-    lines = {RESPONSE_LABEL: [RESPONSE], f"{RESPONSE_LABEL} at each energy": at_energies(comparison).values()}
-    lines = {label: [getattr(d, "name", d) for d in line] for label, line in lines.items()}
-    lines["Voxel energy"] = ["voxels"]
-    lines |= {label: [d.name for d in in_layers(comparison, kind).values()] for kind, label in KINDS.items()}
-    return {label: line for label, line in lines.items() if line and line[0] in names}
+    shown = {d.name: d for d in comparison.distributions}
+    lines = {
+        RESPONSE_LABEL: [shown[RESPONSE]] if RESPONSE in shown else [],
+        f"{RESPONSE_LABEL} at each energy": at_energies(comparison).values(),
+        "Voxel energy": [shown["voxels"]] if "voxels" in shown else [],
+        **{label: in_layers(comparison, kind).values() for kind, label in KINDS.items()},
+    }
+    return {label: [d.name for d in line] for label, line in lines.items() if line}
+
+
+def _floors(axes: Axes, lines: Mapping[str, Sequence[str]], rows: Rows) -> None:
+    """Lines of observables below one another, with bands to the median 99 percent quantile in units of the mean."""
+    tops = [np.median([_top(rows[name]) for name in names]) for names in lines.values()]
+    axes.barh(range(len(lines)), tops, height=1.0, color=FLOOR, alpha=0.55, label="floor, to its 99% quantile")
+    axes.axvline(1, color=COLOURS[0], linewidth=1)
+    for place in np.arange(1, len(lines)) - 0.5:
+        axes.axhline(place, color="white", linewidth=2)
+    axes.set_yticks(range(len(lines)), lines, fontsize=11)
+    axes.tick_params(axis="y", which="both", left=False, right=False)
+    axes.set_ylim(len(lines) - 0.5, -0.5)
 
 
 def _top(row: Mapping[str, float]) -> float:

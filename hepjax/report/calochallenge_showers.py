@@ -32,7 +32,9 @@ DECADES = 6
 LEAST_SHARE = 0.1
 """Voxels with less than this part of their layer's mean have no ratio drawn: theirs is noise."""
 GROUPS = 5
+"""Of layers, in the radial profiles of calorimeters with many."""
 LEAST_RANGE = 0.03
+"""Profiles are drawn over a factor of at least its inverse."""
 
 
 def average_shower_figure(comparison: CaloComparison, sample: str) -> Figure:

@@ -232,6 +232,15 @@ def test_separations_beyond_their_floor_are_full():
     assert not faces & {(generated.marker, "white"), (baseline.marker, baseline.colour)}
 
 
+def test_a_floor_of_zero_is_drawn():
+    whole = comparison(baseline=None)
+    empty = {"separation": 0.0, "separation_floor_mean": 0.0, "separation_floor_99": 0.0, "separation_ratio": 0.0}
+    rows = dict.fromkeys(whole.scores["<CaloNew>"]["separation"], empty)
+    rows["voxels"] = empty | {"separation": 0.1, "separation_ratio": np.inf}
+    flat = whole._replace(scores={"<CaloNew>": {"separation": rows}})
+    assert png(report.separation_figure(flat)).startswith(PNG) and "inf" in report.render_calochallenge(flat, {}, {})
+
+
 def test_many_submissions_fit():
     many = comparison(tuple(f"submission {k}" for k in range(12)))
     figure = report.layers_figure(many, "sparsity")
