@@ -30,7 +30,7 @@ from hepjax.types import Classifier, Geometry, InputError, Labelled, Net, Params
 PARTS = (0.6, 0.2, 0.2)
 FEWEST = 10
 CERTAIN = 1e-6
-SCORED_AT_ONCE = 1000
+AT_ONCE = 1000
 
 # What a classifier sees of rows of a sample, which is an array or a `Showers`.
 View = Callable[[Any], np.ndarray]
@@ -188,8 +188,13 @@ def note(n: int, config: Config) -> str:
 
 def _part(samples: Sequence[Any], rows: Sequence[np.ndarray], view: View) -> Labelled:
     """Views of some rows of each sample, one sample after the other, and their labels 0, 1 ..."""
-    x = np.concatenate([np.asarray(view(s[r]), np.float32) for s, r in zip(samples, rows, strict=True)])
-    return Labelled(jnp.asarray(x), jnp.repeat(jnp.arange(len(samples)), len(rows[0])))
+    x = np.empty((len(samples), len(rows[0]), view(samples[0][:1]).shape[1]), np.float32)
+    # A view is taken of a few showers at a time: that of a whole part, beside the table, would need twice its memory.
+    for table, sample, part in zip(x, samples, rows, strict=True):
+        for start in range(0, len(part), AT_ONCE):
+            some = slice(start, start + AT_ONCE)
+            table[some] = view(sample[part[some]])
+    return Labelled(jnp.asarray(x.reshape(-1, x.shape[-1])), jnp.repeat(jnp.arange(len(samples)), len(rows[0])))
 
 
 def _most_accurate(key: PRNGKey, classifier: Classifier, train: Labelled, held: Labelled, config: Config) -> Params:
@@ -209,6 +214,6 @@ def _logits(classifier: Classifier, params: Params, x: Float[Array, "n d"]) -> n
 @functools.cache
 def _compiled(classifier: Classifier) -> Callable[..., jax.Array]:
     def logits(params, x):
-        return jax.lax.map(functools.partial(classifier.logits, params), x, batch_size=SCORED_AT_ONCE)
+        return jax.lax.map(functools.partial(classifier.logits, params), x, batch_size=AT_ONCE)
 
     return jax.jit(logits)
