@@ -38,7 +38,7 @@ def by_loops(reference, generated, k):
         (column(5.0, 6.5), 1, [1.0, 0.0, 1.0, 0.25]),
         # Two generated rows at one place, far from a third: balls of radius 0, 0 and 96.
         (column(4.0, 4.0, 100.0), 1, [2 / 3, 0.25, 2 / 3, 0.25]),
-        # Second neighbours: balls (-2, 2), (0, 2), (0, 4), (1, 15) of the reference, (-2, 3), (-1, 7), (-5, 3) of these.
+        # Second neighbours; reference: (-2, 2), (0, 2), (0, 4), (1, 15); these: (-2, 3), (-1, 7), (-5, 3).
         (column(0.5, 3.0, -1.0), 2, [1.0, 0.75, 6 / 6, 1.0]),
     ],
     ids=["overlap", "between", "pair", "second"],
