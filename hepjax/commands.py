@@ -210,7 +210,7 @@ def time_generator(options: Time) -> None:
 def evaluate_calochallenge(options: Evaluate) -> None:
     """`hepjax calochallenge evaluate`: metrics.json, tables/, figures/ and report.html."""
     geometry = data.submission.challenge_geometry(options.dataset)
-    named = {**dict(zip(_names(options.generated), options.generated, strict=True)), "reference": options.reference}
+    named = {"reference": options.reference, **dict(zip(_names(options.generated), options.generated, strict=True))}
     named |= {"baseline": options.baseline} if options.baseline else {}
     with contextlib.ExitStack() as stack:
         stack.enter_context(jax.default_device(_device(options.device)))

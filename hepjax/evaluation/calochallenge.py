@@ -72,7 +72,7 @@ def evaluate(
         baseline=None if baseline is None else BASELINE,
         counts={sample.name: len(sample.source) for sample in (first, *rest.values())},
         scores=scores,
-        notes=_notes(asked, first, list(rest.values())),
+        notes=_notes(asked, first, list(rest.values()), config),
         distributions=distributions,
         average={sample.name: sample.average for sample in (first, *rest.values())},
     )
@@ -137,7 +137,7 @@ METRICS: dict[str, Metric] = {
     "cnn": functools.partial(_low, name="cnn"),
 }
 """The metrics of one sample against the reference, by name."""
-OF_VOXELS = ("prdc", "low", "low_normed", "cnn")
+CLASSIFIERS = ("low", "low_normed", "high", "cnn")
 
 
 def _log_posteriors(
@@ -149,17 +149,22 @@ def _log_posteriors(
     return classifiers.log_posterior(key, net, vectors, first.vectors, config)
 
 
-def _notes(asked: Sequence[str], first: Sample, rest: Sequence[Sample]) -> dict[str, str]:
+def _notes(asked: Sequence[str], first: Sample, rest: Sequence[Sample], config: Config) -> dict[str, str]:
     """By metric, how its size differs from the published one."""
     smallest = min(rest, key=lambda sample: len(sample.source))
-    sizes = metrics.size_notes(len(first.source), len(smallest.source))
-    notes = {name: note for name, note in sizes.items() if name in asked}
-    everything = min(len(first.source), len(smallest.source))
-    for name in OF_VOXELS:
-        rows = min(held(first, smallest), NEIGHBOURS_AMONG if name == "prdc" else everything)
-        if name in asked and rows < everything:
-            notes[name] = f"the first {rows:,} showers of each sample, of {everything:,}"
-    return notes
+    everything, fit = min(len(first.source), len(smallest.source)), held(first, smallest)
+    counted = dict.fromkeys(("low", "low_normed", "cnn"), fit) | {"prdc": min(fit, NEIGHBOURS_AMONG)}
+    parts: dict[str, list[str]] = {name: [] for name in METRICS if name in asked}
+    for name, note in metrics.size_notes(len(first.source), len(smallest.source)).items():
+        parts.setdefault(name, []).append(note)
+    for name in parts:
+        rows = counted.get(name, everything)
+        if rows < everything:
+            parts[name].append(f"the first {rows:,} showers of each sample, of {everything:,}")
+        if name in CLASSIFIERS:
+            parts[name].append(classifiers.note(rows, config))
+    joined = {name: "; ".join(filter(None, part)) for name, part in parts.items() if name in asked}
+    return {name: note for name, note in joined.items() if note}
 
 
 def _in_thousandths(name: str, estimate: metrics.Estimate) -> Scores:

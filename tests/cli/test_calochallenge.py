@@ -1,4 +1,4 @@
-"""`hepjax calochallenge submit-check` and `timing`: what they print and write, and what is refused."""
+"""`hepjax calochallenge`: what its commands print and write, and what is refused."""
 
 import json
 import sys
@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from hepjax import cli
-from hepjax.data import geometry, submission
+from hepjax.data import geometry, showers, submission
 from hepjax.pipelines import caloflow, caloflow_training
 from hepjax.pipelines.caloflow_model import Spec
+from hepjax.types import Showers
 
 pytestmark = pytest.mark.usefixtures("fast_compilation")
 
@@ -131,3 +132,55 @@ def test_energies_the_model_does_not_know(refused, model):
         "500",
         "900",
     )
+
+
+@pytest.fixture(scope="module")
+def pions(tmp_path_factory):
+    """Showers of independent voxels in set 1, groups a, b and c."""
+    path = tmp_path_factory.mktemp("pions") / "p.hdf5"
+    detector, rng = submission.challenge_geometry("1-pions"), np.random.default_rng(0)
+    energies = rng.choice(2.0 ** np.arange(8, 11), (3, 80))
+    shares = np.where(rng.random((3, 80, detector.voxels)) < 0.3, rng.gamma(1.0, 1.0, (3, 80, detector.voxels)), 0)
+    samples = {
+        name: Showers(e.astype(np.float32), (e[:, None] * s / 160).astype(np.float32), detector)
+        for name, e, s in zip("abc", energies, shares, strict=True)
+    }
+    showers.write(path, samples)
+    return path
+
+
+QUICK = ("--config.epochs", 1, "--config.hidden", 8)
+
+
+def evaluate(path, out, *more):
+    start = ("calochallenge", "evaluate", "--dataset", "1-pions", "--reference", f"{path}:a", "--out", out)
+    return (*start, "--generated", f"{path}:b", *more)
+
+
+def test_evaluate_writes_a_report(pions, run, tmp_path):
+    asked = ("--metrics", "kpd", "high")
+    assert run(*evaluate(pions, tmp_path / "out", "--baseline", f"{pions}:c", *asked, *QUICK)) == (0, "")
+    found = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    scores = ("auc_high", "jsd_high", "kpd")
+    assert all(np.isfinite([found[name], found[f"{name}_error"]]).all() for name in scores)
+    assert set(scores) < set(found["baseline"])
+    assert found["samples"] == {"reference": 80, "p": 80, "baseline": 80}
+    assert set(found["notes"]) == {"kpd", "high"}
+    assert (tmp_path / "out" / "report.html").exists()
+    assert list((tmp_path / "out" / "tables").glob("*.csv"))
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--dataset", "2"), "p.hdf5:a: geometry calochallenge_1_pions, expected calochallenge_2"),
+        (("--generated", "none.hdf5"), "none.hdf5: no such file, expected an HDF5 file"),
+        (("--metrics", "cnn"), "the convolutional classifier needs equal layers"),
+        (("--metrics", "multiclass"), "multiclass: one generated sample, expected at least two to compare"),
+        (("--device", "tpu"), "device tpu: none here"),
+    ],
+    ids=["set", "file", "cnn", "multiclass", "device"],
+)
+def test_evaluate_refuses(pions, refused, tmp_path, more, message):
+    refused(message, *evaluate(pions, tmp_path / "out", *more))
+    assert not (tmp_path / "out").exists()
