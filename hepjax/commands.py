@@ -21,6 +21,7 @@ from hepjax.cli.export import Export
 from hepjax.cli.generate import Generate
 from hepjax.cli.squirels import SquirelsFit, SquirelsRefine
 from hepjax.cli.unfold import UnfoldApply, UnfoldCompare, UnfoldFit
+from hepjax.data import addresses
 from hepjax.evaluation import calochallenge
 from hepjax.evaluation.timing import Timing, table, time_command
 from hepjax.pipelines import anomaly, calibration, caloflow, omnifold, squirels, unfolding
@@ -253,12 +254,12 @@ def _device(kind: Device) -> Any:
         raise InputError(f"device {kind}: none here, expected {jax.default_backend()} or auto") from error
 
 
-def _names(addresses: Sequence[str | Path]) -> list[str]:
+def _names(files: Sequence[str | Path]) -> list[str]:
     """Short names of files or groups: of the file, or with the group, or else the whole address."""
-    stems = [Path(data.addresses.parse(address).path).stem for address in addresses]
-    groups = [":".join(filter(None, (s, data.addresses.parse(a).group))) for s, a in zip(stems, addresses, strict=True)]
+    parsed = [addresses.parse(file) for file in files]
+    stems, groups = [a.path.stem for a in parsed], [f"{a.path.stem}:{a.group}" for a in parsed]
     short = [names for names in (stems, groups) if len({*names, "reference", "baseline"}) == len(names) + 2]
-    return (short or [[str(address) for address in addresses]])[0]
+    return short[0] if short else [str(file) for file in files]
 
 
 def _measured_beside(address: str, names: Sequence[str]) -> Measured | None:
