@@ -34,5 +34,7 @@ class Config:
     """Epochs between checkpoints, where a folder is given; 0 writes one at the end only."""
     epochs_per_call: int = 1
     """Epochs in one compiled call; selection, progress and checkpoints come once a call."""
+    accumulate: int = 1
+    """Equal pieces of a batch that are taken one after the other, their gradients averaged: to fit a small memory."""
     devices: int | Literal["all"] = 1
     """Devices that share each batch."""

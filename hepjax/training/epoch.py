@@ -41,6 +41,7 @@ class Recipe(NamedTuple):
     batch_size: int
     weight_decay: float
     clip_norm: float
+    accumulate: int
     mesh: Mesh
 
 
@@ -79,11 +80,13 @@ def compiled(loss: Callable[[PRNGKey, Params, Any], Loss], recipe: Recipe) -> Ca
         params, unravel = ravel_pytree(carry.params)
         average, _ = ravel_pytree(carry.average)
 
+        def piece(params: Array, key: PRNGKey, rows: Array):
+            batch = jax.lax.with_sharding_constraint(_take(table, rows), sharded)
+            return jax.value_and_grad(lambda params: loss(key, unravel(params), batch), has_aux=True)(params)
+
         def step(carry: Carry, xs: Steps):
-            batch = jax.lax.with_sharding_constraint(_take(table, xs.rows), sharded)
-            (value, metrics), gradient = jax.value_and_grad(
-                lambda params: loss(xs.key, unravel(params), batch), has_aux=True
-            )(carry.params)
+            rows = xs.rows.reshape(recipe.accumulate, -1)
+            (value, metrics), gradient = _mean_over(rows, xs.key, functools.partial(piece, carry.params))
             updates: Any
             updates, state = update(gradient, carry.optimiser, carry.params)
             params: Any = carry.params - xs.rate.astype(carry.params.dtype) * updates
@@ -107,6 +110,20 @@ def compiled(loss: Callable[[PRNGKey, Params, Any], Loss], recipe: Recipe) -> Ca
         return Carry(unravel(carry.params), unravel(carry.average), carry.optimiser), history
 
     return jax.jit(run, donate_argnums=0, out_shardings=replicated)
+
+
+def _mean_over(rows: UInt32[Array, "pieces rows"], key: PRNGKey, function: Callable[[PRNGKey, Array], Any]) -> Any:
+    """Mean of a pytree over the pieces of a batch, one after the other; a single piece has the key itself."""
+    if len(rows) == 1:
+        return function(key, rows[0])
+    keys = jax.random.split(key, len(rows))
+    total = jax.eval_shape(function, keys[0], rows[0])
+
+    def add(total, xs):
+        return jax.tree.map(jnp.add, total, function(*xs)), None
+
+    total, _ = jax.lax.scan(add, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), total), (keys, rows))
+    return jax.tree.map(lambda x: x / len(rows), total)
 
 
 def _take(table: Any, rows: UInt32[Array, " batch"]) -> Any:

@@ -101,7 +101,7 @@ def fit(
     train, held = (data, validation) if validation is not None else table.split(split_key, data, config.validation)
     rows = table.length(train, f"{name}: training data")
     plan = make_plan(config, rows)
-    recipe = epoch.Recipe(plan.batch_size, config.weight_decay, config.clip_norm, plan.mesh)
+    recipe = epoch.Recipe(plan.batch_size, config.weight_decay, config.clip_norm, config.accumulate, plan.mesh)
     held = None if held is None else table.replicate(table.chunked(held, plan.batch_size), plan.mesh)
     train = table.replicate(train, plan.mesh)
     run = epoch.compiled(model.loss, recipe)

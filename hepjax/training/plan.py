@@ -29,15 +29,19 @@ def make_plan(config: Config, rows: int) -> Plan:
     """Resolve `config` for `rows` training events.
 
     Raises:
-        InputError: a field is out of range, or a batch does not divide over the devices.
+        InputError: a field is out of range, or a batch does not divide into its pieces or over the devices.
     """
     check(config)
     if rows < 1:
         raise InputError("training: no event is left to train on; expected at least one")
     mesh = device_mesh(config.devices)
     batch_size = min(config.batch_size, rows)
-    if batch_size % mesh.size:
-        raise InputError(f"training: a batch of {batch_size} events does not divide over {mesh.size} devices")
+    if batch_size % config.accumulate:
+        raise InputError(f"training: a batch of {batch_size} events does not divide into {config.accumulate} pieces")
+    if batch_size // config.accumulate % mesh.size:
+        piece = "a batch" if config.accumulate == 1 else "a piece"
+        size = batch_size // config.accumulate
+        raise InputError(f"training: {piece} of {size} events does not divide over {mesh.size} devices")
     shape = (config.epochs, rows // batch_size)
     return Plan(
         batch_size,
@@ -62,6 +66,7 @@ def check(config: Config) -> None:
         "patience": (config.patience >= 0, "zero or positive"),
         "checkpoint_every": (config.checkpoint_every >= 0, "zero or positive"),
         "epochs_per_call": (config.epochs_per_call >= 1, "at least 1"),
+        "accumulate": (config.accumulate >= 1, "at least 1"),
         "devices": (config.devices == "all" or config.devices >= 1, "'all' or at least 1"),
     }
     for field, (holds, expectation) in expected.items():

@@ -1,3 +1,4 @@
+import dataclasses
 from types import SimpleNamespace
 
 import jax
@@ -62,6 +63,17 @@ def test_a_step_is_adamw_with_clipping_and_the_average_follows(model, data):
         params, state, average = step(params, state, average, decay)
     for ours, theirs in ((fitted.last, params), (fitted.params, average)):
         assert jax.tree.all(jax.tree.map(lambda a, b: np.allclose(a, b, rtol=1e-5, atol=1e-6), ours, theirs))
+
+
+@pytest.mark.parametrize("accumulate", [2, 5])
+def test_pieces_of_a_batch_give_the_step_of_the_whole(model, data, accumulate):
+    """For equal weights, where the mean over a batch is the mean over its pieces."""
+    data = {**data, "weight": np.ones_like(data["weight"])}
+    whole, pieces = (fit(KEY, model, data, dataclasses.replace(QUICK, accumulate=n)) for n in (1, accumulate))
+    for a, b in zip(jax.tree.leaves(whole.last), jax.tree.leaves(pieces.last), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)  # Adam amplifies the rounding of another order of sums
+    np.testing.assert_allclose(whole.history["loss"], pieces.history["loss"], rtol=1e-5)
+    np.testing.assert_allclose(whole.history["grad_norm"], pieces.history["grad_norm"], rtol=1e-4)
 
 
 def test_a_second_fit_compiles_and_traces_nothing(model, data):

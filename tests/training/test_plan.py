@@ -37,6 +37,7 @@ def test_the_remainder_is_dropped_and_a_small_sample_is_one_batch():
     ("field", "value"),
     [
         ("epochs", 0),
+        ("accumulate", 0),
         ("batch_size", 0),
         ("learning_rate", float("nan")),
         ("warmup", 1.5),
@@ -55,3 +56,8 @@ def test_a_field_out_of_range_is_named(field, value):
     with pytest.raises(InputError, match=field) as error:
         make_plan(dataclasses.replace(Config(), **{field: value}), 10)
     assert "\n" not in str(error.value)
+
+
+def test_a_batch_that_does_not_divide_into_its_pieces_is_refused():
+    with pytest.raises(InputError, match="a batch of 10 events does not divide into 3 pieces"):
+        make_plan(Config(batch_size=10, accumulate=3), 50)

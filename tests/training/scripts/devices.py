@@ -17,7 +17,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from hepjax.training import Config, checkpoint, fit
 from hepjax.types import InputError, State
 
-CONFIG = Config(epochs=10, batch_size=40, learning_rate=3e-3)
+CONFIG = Config(epochs=10, batch_size=40, learning_rate=3e-3, accumulate=2)
 
 
 def init(key):
@@ -52,7 +52,8 @@ def distance(dtype, rows) -> float:
 
 def refusal() -> str:
     try:
-        fit(jax.random.key(0), MODEL, data(np.float32, 400), dataclasses.replace(CONFIG, batch_size=42, devices=4))
+        config = dataclasses.replace(CONFIG, batch_size=42, accumulate=1, devices=4)
+        fit(jax.random.key(0), MODEL, data(np.float32, 400), config)
     except InputError as error:
         return str(error)
     return ""
