@@ -33,7 +33,7 @@ from hepjax.pipelines.coordinates import log_energy
 from hepjax.pipelines.generative_config import Config as Generative
 from hepjax.training import Config as Training
 from hepjax.training import checkpoint
-from hepjax.types import Geometry, State
+from hepjax.types import Geometry, InputError, State
 
 pytestmark = pytest.mark.usefixtures("fast_compilation")
 
@@ -232,7 +232,7 @@ numpy.savez(sys.argv[2], **load.load()(**inputs))
 
 
 def test_jax_and_flatbuffers_are_enough(tmp_path):
-    case, arrays = case_of("caloflow"), tmp_path / "arrays.npz"
+    case, arrays = case_of("calibration"), tmp_path / "arrays.npz"
     export.write(tmp_path, case.state)
     record = json.loads((tmp_path / "record.json").read_text())
     np.savez(arrays, **inputs(case, record, np.arange(N)))
@@ -240,7 +240,7 @@ def test_jax_and_flatbuffers_are_enough(tmp_path):
     environment = os.environ | {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
-    near(np.load(arrays)["voxels"], case.live["voxels"])
+    near(np.load(arrays)["energy_mev"], case.live["energy_mev"])
 
 
 def test_the_command_exports_a_run_of_any_pipeline(tmp_path):
@@ -264,3 +264,5 @@ def test_what_cannot_be_exported_ends_with_one_line(tmp_path, capsys):
     refused("no checkpoint here", tmp_path, tmp_path / "out")
     refused("holds another model, expected one of anomaly, calibration", tmp_path / "other", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+    with pytest.raises(InputError, match="state: holds another model"):
+        export.write(tmp_path, State(Geometry("grid", (1,)), ones, ones))

@@ -30,9 +30,10 @@ class Field(NamedTuple):
 class Exportable(NamedTuple):
     """A trained model as a function.
 
-    function: (one event's arrays) -> tuple of arrays; of a random model, (typed key, row (), one event's arrays), where
-    the noise comes from `fold_in(key, row)`. inputs, outputs: those of the exported function, key and row among them.
-    does: what it does, a sentence. transforms: what it does to the data before and after the network, in order.
+    function: (state, one event's arrays) -> tuple of arrays; of a random model, (state, typed key, row (), one event's
+    arrays), where the noise comes from `fold_in(key, row)`. inputs, outputs: those of the exported function, key and
+    row among them. does: what it does, a sentence. transforms: what it does to the data before and after the network,
+    in order.
     """
 
     function: Callable[..., tuple[Array, ...]]

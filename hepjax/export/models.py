@@ -36,7 +36,7 @@ def refinement(state: State) -> Exportable:
     """`squirels.refine`."""
     spec, refine = state.spec, squirels_model.refinement(state.spec)
 
-    def function(key, row, incident_energy, voxels):
+    def function(state, key, row, incident_energy, voxels):
         return (refine(key, state.constants, state.params, incident_energy, voxels, row),)
 
     if spec.config.coordinates == "zscore":
@@ -58,7 +58,7 @@ def generation(state: State) -> Exportable:
     """`caloflow.sample`."""
     draw, limits = caloflow_model.sampler(state.spec), range_of(state.constants.incident_range)
 
-    def function(key, row, incident_energy):
+    def function(state, key, row, incident_energy):
         return (draw(key, state.constants, state.params, incident_energy, row),)
 
     return Exportable(
@@ -79,7 +79,7 @@ def calibrated_energy(state: State) -> Exportable:
     """`calibration.calibrate`."""
     spec = state.spec
 
-    def function(voxels):
+    def function(state, voxels):
         return tuple(calibration_model.calibrated(spec, state.constants, state.params, voxels))
 
     low, high = range_of(jnp.exp(state.constants.range))
@@ -107,7 +107,7 @@ def anomaly_score(state: State) -> Exportable:
     """`anomaly.score` with its defaults."""
     flow = state.spec.showers
 
-    def function(key, row, voxels):
+    def function(state, key, row, voxels):
         return tuple(anomaly.score_estimated(key, state, voxels, row))
 
     low, high = range_of(state.constants.showers.incident_range)
@@ -134,7 +134,7 @@ def unfolded_event(state: State) -> Exportable:
     """`unfolding.unfold` by a posterior."""
     spec = state.spec
 
-    def function(key, row, reco):
+    def function(state, key, row, reco):
         unfolded = posterior.unfolded(key, state, Measured(reco[None], jnp.ones(1), spec.reco_columns), row[None])
         return unfolded.gen[0], unfolded.weight[0]
 
@@ -158,7 +158,7 @@ def unfolding_weight(state: State) -> Exportable:
     """`omnifold.push`."""
     columns = state.spec.gen_columns
     return Exportable(
-        lambda gen: (omnifold.push(state, gen),),
+        lambda state, gen: (omnifold.push(state, gen),),
         (Field("gen", "", "particle level", (len(columns),), columns=columns),),
         (Field("weight", "", "factor from the generator's weight to the unfolded one"),),
         "Weights events of the simulation's generator to unfold data (OmniFold, arXiv:1911.09107).",
