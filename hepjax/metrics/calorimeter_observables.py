@@ -60,7 +60,7 @@ def voxel_counts(voxels: Float[np.ndarray, "n v"], edges: Float[np.ndarray, " ed
 
 def _responses(reference: Features, geometry: Geometry) -> Iterator[CaloObservable]:
     label = r"$E_\mathrm{tot}\,/\,E_\mathrm{inc}$"
-    yield CaloObservable("etot_over_einc", label, lambda f: f.total / f.incident_energy, np.linspace(0.5, 1.5, 101))
+    yield CaloObservable("etot_over_einc", label, _response, np.linspace(0.5, 1.5, 101))
     energies = np.unique(reference.incident_energy)
     if len(energies) > DISCRETE_ENERGIES:
         return
@@ -71,9 +71,12 @@ def _responses(reference: Features, geometry: Geometry) -> Iterator[CaloObservab
         yield CaloObservable(name, at, functools.partial(_response_at, energy=energy), edges)
 
 
+def _response(features: Features) -> np.ndarray:
+    return np.asarray(features.total / features.incident_energy)
+
+
 def _response_at(features: Features, energy: float) -> np.ndarray:
-    rows = features.incident_energy == energy
-    return features.total[rows] / energy
+    return _response(features)[np.asarray(features.incident_energy) == energy]
 
 
 def _of_layer(reference: Features, geometry: Geometry, k: int) -> Iterator[CaloObservable]:
