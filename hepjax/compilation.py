@@ -20,7 +20,7 @@ def use_cache() -> None:
     `JAX_COMPILATION_CACHE_DIR` is another folder, `JAX_ENABLE_COMPILATION_CACHE=0` is none. A folder that cannot be
     written costs a warning of JAX and nothing else.
     """
-    if jax.config.read("jax_compilation_cache_dir") is None:
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         jax.config.update("jax_compilation_cache_dir", str(cache_folder()))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", SHORTEST_SECONDS)
 
