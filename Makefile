@@ -6,13 +6,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# The workers of the tests share the cores: more threads than one each would wait for each other.
+ONE_THREAD := NPROC=1 OMP_NUM_THREADS=1
+
 .PHONY: demo test lint types bench notebooks clean
 
 demo: $(VENV)/.core
 	$(BIN)/hepjax demo --out runs/demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -25,9 +28,12 @@ bench: $(VENV)/.bench
 	$(BIN)/python experiments/benchmarks/bridge_training.py
 	$(BIN)/python experiments/benchmarks/flows.py
 	$(BIN)/python experiments/benchmarks/omnifold.py
+	$(BIN)/python experiments/benchmarks/calochallenge.py
+	$(BIN)/python experiments/benchmarks/export.py
+	$(BIN)/python experiments/benchmarks/table.py
 
 notebooks: $(VENV)/.dev
-	$(BIN)/python -m pytest --numprocesses auto --nbmake --nbmake-timeout=1200 notebooks
+	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses auto --nbmake --nbmake-timeout=1200 notebooks
 
 clean:
 	rm -rf $(VENV) dist .pytest_cache .ruff_cache

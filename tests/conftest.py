@@ -23,6 +23,15 @@ CHECKED = [f"hepjax.{m.name}" for m in pkgutil.iter_modules(hepjax.__path__) if 
 install_import_hook(CHECKED, "beartype.beartype")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_memory_maps():
+    """Drop compiled programs before they run out of memory maps, of which Linux gives a process some 65,000."""
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > 20_000:
+        jax.clear_caches()
+
+
 @pytest.fixture(scope="module")
 def fast_compilation():
     """Compile fast rather than well, for modules that run many tiny programs once each."""

@@ -40,8 +40,8 @@ POSTERIOR_TEXT = (
     "largest is the closest to the reference."
 )
 SEPARATION_TEXT = (
-    "Separation power from the reference, divided by the mean of its floor: the separation of two samples of the "
-    "reference's law and of these sizes. &#10003; within the 99 percent quantile of the floor, &#10007; beyond it."
+    "Separation power from the reference, divided by the mean of its floor: the separation of the two samples with "
+    "their showers shuffled. &#10003; within the 99 percent quantile of the floor, &#10007; beyond it."
 )
 BEYOND = "Full markers lie beyond the floor, whose 99 percent quantile ends the band."
 RATIO = "Below, the ratio to the reference where its error is less than 0.5; bands are one standard error."

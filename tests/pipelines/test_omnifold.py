@@ -199,7 +199,8 @@ def test_bootstraps_of_the_simulation_draw_its_events():
 def test_further_iterations_compile_nothing():
     model = reweighting.classifier(1, QUICK.hidden, QUICK.members)
     omnifold.fit(KEY, simulated(0), observed(1), dataclasses.replace(QUICK, iterations=1))
-    recipe = epoch.Recipe(SHORT.batch_size, SHORT.weight_decay, SHORT.clip_norm, plan.device_mesh(1))
+    fields = (SHORT.batch_size, SHORT.weight_decay, SHORT.clip_norm, SHORT.accumulate)
+    recipe = epoch.Recipe(*fields, plan.device_mesh(1))
     compiled = epoch.compiled(model.loss, recipe)._cache_size()
     assert compiled
     omnifold.fit(KEY, simulated(0), observed(1), dataclasses.replace(QUICK, iterations=3))
