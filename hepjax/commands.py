@@ -6,7 +6,7 @@ import contextlib
 import functools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -27,6 +27,8 @@ from hepjax.evaluation.timing import Timing, table, time_command
 from hepjax.pipelines import anomaly, calibration, caloflow, omnifold, squirels, unfolding
 from hepjax.training.progress import progress_bar
 from hepjax.types import InputError, Measured, Unfolded
+
+File = TypeVar("File", str, Path)
 
 
 def fit_squirels(options: SquirelsFit) -> None:
@@ -133,10 +135,7 @@ def apply_unfolding(options: UnfoldApply) -> None:
 
 def compare_unfolding(options: UnfoldCompare) -> None:
     """`hepjax unfold compare`: metrics.json, figures/ and report.html."""
-    samples = {
-        name: data.unfolding.read_unfolded(path)[0]
-        for name, path in zip(_names(options.unfolded), options.unfolded, strict=True)
-    }
+    samples = {name: data.unfolding.read_unfolded(path)[0] for name, path in _named(options.unfolded).items()}
     columns = next(iter(samples.values())).columns
     names = [column.name for column in columns]
     truth = Unfolded(*data.unfolding.read_truth(options.truth, names), columns)
@@ -176,8 +175,8 @@ def compare(options: Compare) -> None:
     baseline, train = (read(address) if address else None for address in (options.baseline, options.train))
     with data.output.claim(options.out, overwrite=options.overwrite) as folder:
         comparison = evaluation.compare(jax.random.key(options.seed), reference, generated, baseline, train=train)
-        addresses = {name: address for name, address in named.items() if address}
-        report.write_report(folder, comparison, addresses | runs.provenance())
+        given = {name: address for name, address in named.items() if address}
+        report.write_report(folder, comparison, given | runs.provenance())
 
 
 def check_submission(options: SubmitCheck) -> None:
@@ -211,7 +210,7 @@ def time_generator(options: Time) -> None:
 def evaluate_calochallenge(options: Evaluate) -> None:
     """`hepjax calochallenge evaluate`: metrics.json, tables/, figures/ and report.html."""
     geometry = data.submission.challenge_geometry(options.dataset)
-    named = {"reference": options.reference, **dict(zip(_names(options.generated), options.generated, strict=True))}
+    named = {"reference": options.reference, **_named(options.generated)}
     named |= {"baseline": options.baseline} if options.baseline else {}
     with contextlib.ExitStack() as stack:
         stack.enter_context(jax.default_device(_device(options.device)))
@@ -254,12 +253,12 @@ def _device(kind: Device) -> Any:
         raise InputError(f"device {kind}: none here, expected {jax.default_backend()} or auto") from error
 
 
-def _names(files: Sequence[str | Path]) -> list[str]:
-    """Short names of files or groups: of the file, or with the group, or else the whole address."""
+def _named(files: Sequence[File]) -> dict[str, File]:
+    """Files or groups by short names: of the file, or with the group, or else the whole address."""
     parsed = [addresses.parse(file) for file in files]
     stems, groups = [a.path.stem for a in parsed], [f"{a.path.stem}:{a.group}" for a in parsed]
     short = [names for names in (stems, groups) if len({*names, "reference", "baseline"}) == len(names) + 2]
-    return short[0] if short else [str(file) for file in files]
+    return dict(zip(short[0] if short else map(str, files), files, strict=True))
 
 
 def _measured_beside(address: str, names: Sequence[str]) -> Measured | None:

@@ -19,7 +19,7 @@ from hepjax.evaluation.calochallenge_config import Config
 from hepjax.evaluation.calochallenge_samples import Limits, Sample, Source, held, read
 from hepjax.evaluation.calochallenge_separations import separations
 from hepjax.metrics.calochallenge import CaloComparison
-from hepjax.types import InputError, PRNGKey
+from hepjax.types import InputError, PRNGKey, Showers
 
 REFERENCE, BASELINE = "reference", "baseline"
 FEWEST = 60
@@ -28,8 +28,6 @@ THOUSAND = 1e3
 """The published tables give FPD and KPD in units of 1e-3."""
 
 Scores = dict[str, Any]
-# (key of the training, reference, other sample, configuration of the classifiers) -> scores
-Metric = Callable[[PRNGKey, Sample, Sample, Config], Scores]
 
 
 def evaluate(
@@ -45,9 +43,9 @@ def evaluate(
 ) -> CaloComparison:
     """Evaluate generated showers, by name, and a baseline of further reference showers.
 
-    dataset: 1-photons, 1-pions, 2 or 3. asked: `separation`, `multiclass` and keys of `METRICS`. key, config: of the
-    classifiers. Raises InputError for samples of another geometry than the reference's, for unphysical showers, and
-    for fewer than 60 showers.
+    dataset: 1-photons, 1-pions, 2 or 3. asked: `separation`, `multiclass`, keys of `OF_FEATURES` and `OF_VOXELS`.
+    key, config: of the classifiers. Raises InputError for samples of another geometry than the reference's, for
+    unphysical showers, and for fewer than 60 showers.
     """
     others = {**generated, **({} if baseline is None else {BASELINE: baseline})}
     _check(reference, others)
@@ -91,52 +89,52 @@ def _check(reference: Source, others: Mapping[str, Source]) -> None:
 
 def _scores(key: PRNGKey, first: Sample, other: Sample, asked: Sequence[str], config: Config) -> Scores:
     """What was asked for of one sample, but for what takes all samples together."""
-    parts = [metric(key, first, other, config) for name, metric in METRICS.items() if name in asked]
+    features = [metric for name, metric in OF_FEATURES.items() if name in asked]
+    parts = [metric(key, first.vectors, other.vectors, config) for metric in features]
+    of_voxels = [metric for name, metric in OF_VOXELS.items() if name in asked]
+    if of_voxels:
+        reference, generated = (sample.voxels(held(first, other)) for sample in (first, other))
+        parts += [metric(key, reference, generated, config) for metric in of_voxels]
     return {name: value for part in parts for name, value in part.items()}
 
 
-def _fpd(key: PRNGKey, first: Sample, other: Sample, config: Config) -> Scores:
+def _high(key: PRNGKey, reference: np.ndarray, generated: np.ndarray, config: Config) -> Scores:
+    net = classifiers.perceptron(reference.shape[1], config)
+    return _classified("high", classifiers.classifier_score(key, net, reference, generated, config))
+
+
+def _low(key: PRNGKey, reference: Showers, generated: Showers, config: Config, name: str, view: View) -> Scores:
+    net = classifiers.perceptron(view(reference[:1]).shape[1], config)
+    return _classified(name, classifiers.classifier_score(key, net, reference, generated, config, view))
+
+
+def _cnn(key: PRNGKey, reference: Showers, generated: Showers, config: Config) -> Scores:
+    net = classifiers.convolutional(reference.geometry, config)
+    return _classified("cnn", classifiers.classifier_score(key, net, reference, generated, config, low_view))
+
+
+def _prdc(key: PRNGKey, reference: Showers, generated: Showers, config: Config) -> Scores:
     del key, config
-    return _in_thousandths("fpd", metrics.fpd(first.vectors, other.vectors))
-
-
-def _kpd(key: PRNGKey, first: Sample, other: Sample, config: Config) -> Scores:
-    del key, config
-    return _in_thousandths("kpd", metrics.kpd(first.vectors, other.vectors))
-
-
-def _prdc(key: PRNGKey, first: Sample, other: Sample, config: Config) -> Scores:
-    del key, config
-    rows = min(NEIGHBOURS_AMONG, held(first, other))
-    x, y = (metrics.log_voxels(np.asarray(sample.voxels(rows).voxels)) for sample in (first, other))
+    x, y = (metrics.log_voxels(np.asarray(s.voxels[:NEIGHBOURS_AMONG])) for s in (reference, generated))
     found = metrics.prdc(x, y)
     return {name: value for pair in found._asdict().items() for name, value in _with_error(*pair).items()}
 
 
-def _high(key: PRNGKey, first: Sample, other: Sample, config: Config) -> Scores:
-    net = classifiers.perceptron(first.vectors.shape[1], config)
-    return _classified("high", classifiers.classifier_score(key, net, first.vectors, other.vectors, config))
-
-
-def _low(key: PRNGKey, first: Sample, other: Sample, config: Config, name: str, view: View = low_view) -> Scores:
-    reference, generated = (sample.voxels(held(first, other)) for sample in (first, other))
-    if name == "cnn":
-        net = classifiers.convolutional(first.source.geometry, config)
-    else:
-        net = classifiers.perceptron(view(reference[:1]).shape[1], config)
-    return _classified(name, classifiers.classifier_score(key, net, reference, generated, config, view))
-
-
-METRICS: dict[str, Metric] = {
-    "fpd": _fpd,
-    "kpd": _kpd,
-    "prdc": _prdc,
+# (key of the training, reference, other sample, configuration of the classifiers) -> scores
+Metric = Callable[[PRNGKey, Any, Any, Config], Scores]
+OF_FEATURES: dict[str, Metric] = {
+    "fpd": lambda key, x, y, config: _in_thousandths("fpd", metrics.fpd(x, y)),
+    "kpd": lambda key, x, y, config: _in_thousandths("kpd", metrics.kpd(x, y)),
     "high": _high,
-    "low": functools.partial(_low, name="low"),
-    "low_normed": functools.partial(_low, name="low_normed", view=low_normed_view),
-    "cnn": functools.partial(_low, name="cnn"),
 }
-"""The metrics of one sample against the reference, by name."""
+"""The metrics of one sample against the reference that take vectors of features."""
+OF_VOXELS: dict[str, Metric] = {
+    "prdc": _prdc,
+    "low": functools.partial(_low, name="low", view=low_view),
+    "low_normed": functools.partial(_low, name="low_normed", view=low_normed_view),
+    "cnn": _cnn,
+}
+"""Those that take showers."""
 CLASSIFIERS = ("low", "low_normed", "high", "cnn")
 
 
@@ -152,19 +150,15 @@ def _log_posteriors(
 def _notes(asked: Sequence[str], first: Sample, rest: Sequence[Sample], config: Config) -> dict[str, str]:
     """By metric, how its size differs from the published one."""
     smallest = min(rest, key=lambda sample: len(sample.source))
-    everything, fit = min(len(first.source), len(smallest.source)), held(first, smallest)
-    counted = dict.fromkeys(("low", "low_normed", "cnn"), fit) | {"prdc": min(fit, NEIGHBOURS_AMONG)}
-    parts: dict[str, list[str]] = {name: [] for name in METRICS if name in asked}
-    for name, note in metrics.size_notes(len(first.source), len(smallest.source)).items():
-        parts.setdefault(name, []).append(note)
-    for name in parts:
-        rows = counted.get(name, everything)
-        if rows < everything:
-            parts[name].append(f"the first {rows:,} showers of each sample, of {everything:,}")
-        if name in CLASSIFIERS:
-            parts[name].append(classifiers.note(rows, config))
-    joined = {name: "; ".join(filter(None, part)) for name, part in parts.items() if name in asked}
-    return {name: note for name, note in joined.items() if note}
+    everything, sizes = min(len(first.source), len(smallest.source)), held(first, smallest)
+    distances = metrics.size_notes(len(first.source), len(smallest.source))
+    notes = {}
+    for name in filter({**OF_FEATURES, **OF_VOXELS}.__contains__, asked):
+        rows = min(sizes, NEIGHBOURS_AMONG if name == "prdc" else sizes) if name in OF_VOXELS else everything
+        cut = f"the first {rows:,} showers of each sample, of {everything:,}" if rows < everything else ""
+        trained = classifiers.note(rows, config) if name in CLASSIFIERS else ""
+        notes[name] = "; ".join(filter(None, (distances.get(name), cut, trained)))
+    return {name: note for name, note in notes.items() if note}
 
 
 def _in_thousandths(name: str, estimate: metrics.Estimate) -> Scores:

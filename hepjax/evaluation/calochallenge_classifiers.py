@@ -22,7 +22,8 @@ from hepjax import nets
 from hepjax.classifiers import binary, multiclass
 from hepjax.evaluation.calochallenge_config import Config
 from hepjax.metrics import Estimate, auc
-from hepjax.metrics.calorimeter import SMALLEST_MEV, TINY, calorimeter_layers
+from hepjax.metrics.calorimeter import SMALLEST_MEV, TINY
+from hepjax.metrics.layers import calorimeter_layers
 from hepjax.training.config import Config as Training
 from hepjax.training.loop import fit
 from hepjax.types import Classifier, Geometry, InputError, Labelled, Net, Params, PRNGKey, Showers

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from hepjax.metrics.layers import layers
+from hepjax.metrics.layers import calorimeter_layers
 from hepjax.types import AnyArray, Geometry, Layer, PolarLayer, Showers
 
 TINY = 1e-16
@@ -43,11 +43,6 @@ class Features(NamedTuple):
     width_eta: Float[AnyArray, "*batch l"]
     width_phi: Float[AnyArray, "*batch l"]
     width_r: Float[AnyArray, "*batch l"]
-
-
-def calorimeter_layers(geometry: Geometry) -> tuple[Layer | PolarLayer, ...]:
-    """The layers front to back; raises InputError for a geometry that has neither layers nor two axes."""
-    return geometry.polar or layers(geometry)
 
 
 def angular_layers(geometry: Geometry) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from hepjax.types import AnyArray, Geometry, InputError, Layer
+from hepjax.types import AnyArray, Geometry, InputError, Layer, PolarLayer
 
 Cells = TypeVar("Cells", jax.Array, np.ndarray)
 
@@ -48,10 +48,15 @@ def layers(geometry: Geometry) -> tuple[Layer, ...]:
     return (Layer((geometry.shape[0], geometry.shape[1]), (rows, columns), depth),)
 
 
+def calorimeter_layers(geometry: Geometry) -> tuple[Layer | PolarLayer, ...]:
+    """The layers front to back, polar ones too; raises InputError for a geometry without layers or two axes."""
+    return geometry.polar or layers(geometry)
+
+
 def split(voxels: Cells, geometry: Geometry) -> tuple[Cells, ...]:
-    """The grid of each layer, (..., rows, columns), of voxels (..., v)."""
+    """The grid of each layer, (..., rows, columns) or (..., alpha, r), of voxels (..., v)."""
     grids, start = [], 0
-    for layer in layers(geometry):
+    for layer in calorimeter_layers(geometry):
         flat = voxels[..., start : start + layer.voxels]
         grids.append(flat.reshape(*voxels.shape[:-1], *layer.shape))
         start += layer.voxels

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import NullFormatter
 
 from hepjax.metrics.calochallenge import CaloComparison
+from hepjax.metrics.layers import split
 from hepjax.report.calochallenge import layer_ticks
 from hepjax.report.distributions import draw_curves
 from hepjax.report.layout import heading, page_of_panels
@@ -117,9 +118,7 @@ def _profile(figure: SubFigure, edges: np.ndarray, content: Mapping[str, np.ndar
 
 def _by_layer(values: Float[np.ndarray, " v"], geometry: Geometry) -> Iterator[tuple[PolarLayer, np.ndarray]]:
     """Each layer with its voxels (alpha, r)."""
-    ends = np.cumsum([layer.voxels for layer in geometry.polar])
-    for layer, part in zip(geometry.polar, np.split(values, ends[:-1]), strict=True):
-        yield layer, part.reshape(layer.shape)
+    return zip(geometry.polar, split(values, geometry), strict=True)
 
 
 def _groups(geometry: Geometry) -> list[tuple[PolarLayer, ...]]:

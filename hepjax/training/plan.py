@@ -38,9 +38,8 @@ def make_plan(config: Config, rows: int) -> Plan:
     batch_size = min(config.batch_size, rows)
     if batch_size % config.accumulate:
         raise InputError(f"training: a batch of {batch_size} events does not divide into {config.accumulate} pieces")
-    if batch_size // config.accumulate % mesh.size:
-        piece = "a batch" if config.accumulate == 1 else "a piece"
-        size = batch_size // config.accumulate
+    size, piece = batch_size // config.accumulate, "a batch" if config.accumulate == 1 else "a piece"
+    if size % mesh.size:
         raise InputError(f"training: {piece} of {size} events does not divide over {mesh.size} devices")
     shape = (config.epochs, rows // batch_size)
     return Plan(
