@@ -15,7 +15,7 @@ PACKAGE = ROOT / "hepjax"
 FILES = sorted(PACKAGE.rglob("*.py"))
 MAX_LINES = 400
 
-BASE = {"types", "files", "losses"}
+BASE = {"types", "files", "losses", "devices"}
 FUNCTIONS = {"transforms", "nets", "dynamics"}
 MODELS = {"bridges", "classifiers", "flows"}
 ROOMS = BASE | FUNCTIONS | MODELS | {"inference", "training", "metrics", "data", "report", "evaluation", "pipelines"}
@@ -23,6 +23,7 @@ ALLOWED = {
     "types": set(),
     "files": {"types"},
     "losses": {"types"},
+    "devices": {"types"},
     **dict.fromkeys(FUNCTIONS, BASE),
     **dict.fromkeys(MODELS, BASE | FUNCTIONS),
     "inference": BASE | FUNCTIONS | MODELS,
