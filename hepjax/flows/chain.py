@@ -128,6 +128,15 @@ def actnorm(dim: int) -> Bijection:
 
 
 @functools.cache
+def recompute(bijection: Bijection) -> Bijection:
+    """The same map, but the backward pass computes its insides again (arXiv:1604.06174).
+
+    Of a chain of such maps, training keeps the events between them, and the insides of one at a time.
+    """
+    return bijection._replace(forward=jax.checkpoint(bijection.forward), inverse=jax.checkpoint(bijection.inverse))
+
+
+@functools.cache
 def invert(bijection: Bijection) -> Bijection:
     """The same map read backwards: a masked autoregressive layer becomes an inverse autoregressive one."""
 

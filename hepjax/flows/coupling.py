@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from hepjax import nets
-from hepjax.flows.chain import actnorm, chain, linear, permute
+from hepjax.flows.chain import actnorm, chain, linear, permute, recompute
 from hepjax.flows.scalars import Scalar
+from hepjax.nets import Precision
 from hepjax.types import Bijection
 
 PERMUTATIONS = ("swap", "random", "learned")
@@ -26,6 +27,8 @@ def coupling(
     permutation: str = "random",
     normalize: bool = True,
     seed: int = 0,
+    precision: Precision = "float32",
+    rematerialise: bool = False,
 ) -> Bijection:
     """`depth` blocks of activation normalisation, a permutation and a coupling layer (arXiv:1605.08803).
 
@@ -33,7 +36,8 @@ def coupling(
     parameters a perceptron with layers `hidden` reads off the first half and the condition; it starts as the identity
     of `scalar`. permutation: "swap" of the halves in every block; "random" in every second one, fixed by `seed`, so
     that two blocks move every coordinate; or "learned", linear maps that start as the random ones. Without `normalize`
-    the layers of activation normalisation are left out.
+    the layers of activation normalisation are left out. precision: of the perceptrons alone. `rematerialise` computes
+    the insides of layers again in the backward pass, and does not keep them in memory.
 
     Raises ValueError for fewer than two coordinates (take `autoregressive`) or an unknown permutation.
     """
@@ -42,7 +46,8 @@ def coupling(
     if permutation not in PERMUTATIONS:
         raise ValueError(f"permutation must be one of {', '.join(PERMUTATIONS)}, got {permutation!r}")
     rng = np.random.default_rng(seed)
-    layer = coupling_layer(dim, scalar, hidden, dim_cond=dim_cond)
+    layer = coupling_layer(dim, scalar, hidden, dim_cond=dim_cond, precision=precision)
+    layer = recompute(layer) if rematerialise else layer
     swap = np.roll(np.arange(dim), dim // 2)
     mix = linear if permutation == "learned" else permute
     blocks = []
@@ -53,10 +58,13 @@ def coupling(
 
 
 @functools.cache
-def coupling_layer(dim: int, scalar: Scalar, hidden: tuple[int, ...], *, dim_cond: int = 0) -> Bijection:
+def coupling_layer(
+    dim: int, scalar: Scalar, hidden: tuple[int, ...], *, dim_cond: int = 0, precision: Precision = "float32"
+) -> Bijection:
     """One layer of `coupling`: moves the last (dim + 1) // 2 coordinates given the others."""
     fixed = dim // 2
-    net = nets.mlp(fixed, (dim - fixed) * scalar.size, hidden, dim_cond=dim_cond, zero_output=True)
+    size = (dim - fixed) * scalar.size
+    net = nets.mlp(fixed, size, hidden, dim_cond=dim_cond, zero_output=True, precision=precision)
 
     def init(key, batch=None):
         del batch

@@ -4,8 +4,9 @@ from hepjax.nets.conv import conv
 from hepjax.nets.layers import time_embedding
 from hepjax.nets.made import Made, made
 from hepjax.nets.mlp import mlp
+from hepjax.nets.precision import Precision
 from hepjax.nets.resnet import resnet
 from hepjax.nets.resnet3d import resnet3d
 from hepjax.nets.sbunfold import sbunfold
 
-__all__ = ["Made", "conv", "made", "mlp", "resnet", "resnet3d", "sbunfold", "time_embedding"]
+__all__ = ["Made", "Precision", "conv", "made", "mlp", "resnet", "resnet3d", "sbunfold", "time_embedding"]

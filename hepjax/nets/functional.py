@@ -8,16 +8,21 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array
 
+from hepjax.nets.precision import Precision, enter, leave
 from hepjax.types import Net
 
 
-def functional(module: nn.Module, dim_in: int, dim_cond: int = 0, time: bool = False) -> Net:
+def functional(
+    module: nn.Module, dim_in: int, dim_cond: int = 0, time: bool = False, precision: Precision = "float32"
+) -> Net:
     """Wrap `module(x, cond, time)` as a `Net` that knows its input sizes.
 
     x: (..., dim_in). cond: (..., dim_cond), only if dim_cond > 0. time: (...,), only if `time`. Conditions and times
     broadcast against x: the samplers pass one scalar time, and its embedding is then computed once, not per event.
+    The module gets x and cond in `precision`, and time as it is: bfloat16 cannot tell the times of a sampler apart.
 
-    Raises ValueError in `apply` when an input is missing, superfluous or of the wrong width.
+    Raises ValueError in `apply` for an unknown precision, and for an input that is missing, superfluous or of the wrong
+    width.
     """
 
     def init(key):
@@ -27,7 +32,8 @@ def functional(module: nn.Module, dim_in: int, dim_cond: int = 0, time: bool = F
     def apply(params, x, cond=None, time=None, mask=None) -> Array:
         check(x, cond, time, mask)
         time = None if time is None else jnp.asarray(time, x.dtype)
-        return cast(Array, module.apply({"params": params}, x, cond, time))
+        params, inner, cond = enter(precision, (params, x, cond))
+        return leave(cast(Array, module.apply({"params": params}, inner, cond, time)), x)
 
     wants_time = time
 

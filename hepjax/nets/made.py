@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from hepjax.nets.precision import Precision, enter, leave
 from hepjax.types import Params, PRNGKey
 
 CONDITIONAL = 1 / 8
@@ -35,7 +36,13 @@ class Made(NamedTuple):
 
 @functools.cache
 def made(
-    dim: int, out: int, hidden: tuple[int, ...] = (256, 256), *, dim_cond: int = 0, zero_output: bool = True
+    dim: int,
+    out: int,
+    hidden: tuple[int, ...] = (256, 256),
+    *,
+    dim_cond: int = 0,
+    zero_output: bool = True,
+    precision: Precision = "float32",
 ) -> Made:
     """Masked perceptron for autoregressive models (MADE, arXiv:1502.03509) with SiLU activations.
 
@@ -45,7 +52,8 @@ def made(
 
     zero_output: start as the zero function.
 
-    Raises ValueError in `apply` and `unroll` when an input is missing, superfluous or of the wrong width.
+    Raises ValueError in `apply` and `unroll` for an unknown precision, and for an input that is missing, superfluous or
+    of the wrong width.
     """
     degrees = [_degrees(width, dim, dim_cond) for width in hidden]
     ranks = np.arange(dim)
@@ -88,28 +96,31 @@ def made(
 
     def apply(params, x, cond=None):
         x, cond, batch = check(x, cond)
+        params, inner, cond = enter(precision, (params, x, cond))
         kernels, out_kernel = weights(params)
-        last = layers(kernels, offsets(params, cond), x.T)[-1]
+        last = layers(kernels, offsets(params, cond), inner.T)[-1]
         y = jnp.tensordot(out_kernel, last, (0, 0)) + params["out_bias"][..., None]
-        return y.reshape(out, dim, *batch)
+        return leave(y, x).reshape(out, dim, *batch)
 
     def unroll(params, choose, z, cond=None):
         z, cond, batch = check(z, cond)
+        params, cond = enter(precision, (params, cond))
         kernels, out_kernel = weights(params)
         add = offsets(params, cond)
         # Units of degree 0 are right from the start, the others wait for their coordinates.
-        start = [jnp.broadcast_to(h, (h.shape[0], len(z))) for h in layers(kernels, add, jnp.zeros_like(z.T))]
+        nothing = enter(precision, jnp.zeros_like(z.T))
+        start = [jnp.broadcast_to(h, (h.shape[0], len(z))) for h in layers(kernels, add, nothing)]
 
         def step(carry, inputs):
             x, activations = carry
             i, z_i, kernel_i, bias_i, places = inputs
-            below, updated = x, []
+            below, updated = enter(precision, x), []
             for h, kernel, b, place, size in zip(activations, kernels, add, places, sizes, strict=True):
                 part = functools.partial(jax.lax.dynamic_slice_in_dim, start_index=place, slice_size=size)
                 new = jax.nn.silu(part(kernel.T) @ below + part(b))
                 below = jax.lax.dynamic_update_slice_in_dim(h, new, place, 0)
                 updated.append(below)
-            x_i, extra_i = choose(kernel_i @ below + bias_i[:, None], z_i)
+            x_i, extra_i = choose(leave(kernel_i @ below + bias_i[:, None], z), z_i)
             return (x.at[i].set(x_i), updated), extra_i
 
         inputs = (ranks, z.T, out_kernel.T, params["out_bias"].T, places)

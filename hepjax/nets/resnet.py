@@ -10,6 +10,7 @@ from flax import linen as nn
 
 from hepjax.nets.functional import functional
 from hepjax.nets.layers import Project, ResidualBlock, time_embedding
+from hepjax.nets.precision import Precision
 from hepjax.types import Net
 
 
@@ -20,19 +21,24 @@ class ResNet(nn.Module):
     dim_time: int
     dim_context: int
     norm: bool
+    rematerialise: bool
 
     @nn.compact
     def __call__(self, x, cond, time):
         h = nn.Dense(self.width)(x)
-        for scale, shift in self.film(cond, time):
-            h = ResidualBlock(self.width, self.norm)(h, scale, shift)
+        embedded = None if time is None else time_embedding(time, self.dim_time).astype(x.dtype)
+        block = nn.remat(ResNet.block) if self.rematerialise else ResNet.block
+        for scale, shift in self.film(cond, embedded):
+            h = block(self, h, scale, shift)
         return nn.Dense(self.dim_out, kernel_init=nn.initializers.zeros)(jax.nn.silu(h))
 
-    def film(self, cond, time):
+    def block(self, h, scale, shift):
+        return ResidualBlock(self.width, self.norm)(h, scale, shift)
+
+    def film(self, cond, embedded):
         """Scale and shift of every block, (..., width) each, from one matrix product."""
-        if cond is None and time is None:
+        if cond is None and embedded is None:
             return [(0.0, 0.0)] * self.blocks
-        embedded = None if time is None else time_embedding(time, self.dim_time)
         context = jax.nn.silu(Project(self.dim_context)(cond, embedded))
         context = jax.nn.silu(nn.Dense(self.dim_context)(context))
         film = nn.Dense(2 * self.blocks * self.width, kernel_init=nn.initializers.zeros)(context)
@@ -52,13 +58,17 @@ def resnet(
     dim_time: int = 64,
     dim_context: int = 128,
     norm: bool = False,
+    precision: Precision = "float32",
+    rematerialise: bool = False,
 ) -> Net:
     """Residual perceptron with FiLM conditioning (arXiv:1512.03385, arXiv:1709.07871).
 
     Input projection, `blocks` blocks of two layers, each modulated by a context made of the time's embedding and the
     condition, output layer. Every block starts as the identity and the output at zero, so that a bridge starts as
     the reference process. `norm` adds a layer norm to each block (deep or badly scaled inputs).
+    `rematerialise` computes what is inside of blocks again in the backward pass, and does not keep it in memory.
 
     x (..., dim_in), cond (..., dim_cond), time (...,) -> (..., dim_out).
     """
-    return functional(ResNet(dim_out, width, blocks, dim_time, dim_context, norm), dim_in, dim_cond, time)
+    module = ResNet(dim_out, width, blocks, dim_time, dim_context, norm, rematerialise)
+    return functional(module, dim_in, dim_cond, time, precision)

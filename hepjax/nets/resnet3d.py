@@ -12,6 +12,7 @@ from jaxtyping import Array
 
 from hepjax.nets.functional import functional
 from hepjax.nets.layers import Project
+from hepjax.nets.precision import Precision
 from hepjax.types import Net
 
 LAYER, ALPHA, R = VOXELS = (-4, -3, -2)
@@ -86,7 +87,11 @@ def norm() -> nn.LayerNorm:
 
 @functools.cache
 def resnet3d(
-    shape: tuple[int, int, int] = (45, 16, 9), classes: int = 1, widths: tuple[int, ...] = (32, 64, 64, 128)
+    shape: tuple[int, int, int] = (45, 16, 9),
+    classes: int = 1,
+    widths: tuple[int, ...] = (32, 64, 64, 128),
+    *,
+    precision: Precision = "float32",
 ) -> Net:
     """Residual convolutional net of voxels in (layer, alpha, r), for classifiers of the CaloChallenge's sets 2 and 3.
 
@@ -99,4 +104,4 @@ def resnet3d(
 
     x (..., 1 + layers alpha r) = [log10 E_inc, voxels / E_inc], r fastest -> (..., classes).
     """
-    return functional(ResNet3D(shape, classes, widths), 1 + math.prod(shape))
+    return functional(ResNet3D(shape, classes, widths), 1 + math.prod(shape), precision=precision)

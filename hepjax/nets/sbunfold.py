@@ -9,6 +9,7 @@ from flax import linen as nn
 
 from hepjax.nets.functional import functional
 from hepjax.nets.layers import Project, time_embedding
+from hepjax.nets.precision import Precision
 from hepjax.types import Net
 
 
@@ -20,7 +21,8 @@ class SBUnfold(nn.Module):
 
     @nn.compact
     def __call__(self, x, cond, time):
-        h = jax.nn.silu(Project(self.width)(x, time_embedding(time, self.dim_time), cond))
+        embedded = time_embedding(time, self.dim_time).astype(x.dtype)
+        h = jax.nn.silu(Project(self.width)(x, embedded, cond))
         for _ in range(2):
             h = jax.nn.silu(nn.Dense(self.width)(h))
         for _ in range(self.blocks):
@@ -30,7 +32,15 @@ class SBUnfold(nn.Module):
 
 
 @functools.cache
-def sbunfold(dim: int = 6, width: int = 32, blocks: int = 4, *, dim_time: int = 16, dim_cond: int = 0) -> Net:
+def sbunfold(
+    dim: int = 6,
+    width: int = 32,
+    blocks: int = 4,
+    *,
+    dim_time: int = 16,
+    dim_cond: int = 0,
+    precision: Precision = "float32",
+) -> Net:
     """Residual perceptron of SBUnfold (arXiv:2308.12351): 13,830 parameters with the defaults.
 
     Projections of x, time and condition are summed; two layers, `blocks` residual blocks of two layers, a head
@@ -38,4 +48,4 @@ def sbunfold(dim: int = 6, width: int = 32, blocks: int = 4, *, dim_time: int = 
 
     x (..., dim), cond (..., dim_cond), time (...,) -> (..., dim).
     """
-    return functional(SBUnfold(dim, width, blocks, dim_time), dim, dim_cond, time=True)
+    return functional(SBUnfold(dim, width, blocks, dim_time), dim, dim_cond, time=True, precision=precision)

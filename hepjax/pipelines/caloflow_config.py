@@ -42,6 +42,10 @@ class Config:
     """Draws of the dequantisation's noise in the training table."""
     validation: float = 0.1
     """Fraction of the showers held out for validation."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Arithmetic inside nets, bfloat16 for speed on accelerators; splines, densities and all else are float32."""
+    rematerialise: bool = False
+    """Compute what is inside of blocks again in the backward pass, for less memory and a third more time."""
     layers_training: Training = LAYERS
     """Training of the flow of the layers' energies."""
     training: Training = CELLS

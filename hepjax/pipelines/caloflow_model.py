@@ -57,7 +57,12 @@ def layers_flow(spec: Spec) -> Flow:
     config = spec.config
     spline = flows.spline(config.bins, config.bound)
     bijection = flows.autoregressive(
-        spec.layers, spline, depth=config.layers_depth, hidden=config.layers_hidden, dim_cond=1
+        spec.layers,
+        spline,
+        depth=config.layers_depth,
+        hidden=config.layers_hidden,
+        dim_cond=1,
+        precision=config.precision,
     )
     return flows.transformed(bijection, flows.normal(spec.layers))
 
@@ -72,10 +77,16 @@ def cells_flow(spec: Spec, student: bool = False) -> Flow:
     if config.variant != "coupling":
         return flows.transformed(flows.chain(*cells_blocks(spec, student)), flows.normal(spec.geometry.voxels))
     size = spec.geometry.voxels + spec.layers
-    spline = flows.spline(config.bins, config.bound)
-    return flows.transformed(
-        flows.coupling(size, spline, depth=config.depth, hidden=config.hidden, dim_cond=1), flows.normal(size)
+    bijection = flows.coupling(
+        size,
+        flows.spline(config.bins, config.bound),
+        depth=config.depth,
+        hidden=config.hidden,
+        dim_cond=1,
+        precision=config.precision,
+        rematerialise=config.rematerialise,
     )
+    return flows.transformed(bijection, flows.normal(size))
 
 
 def cells_blocks(spec: Spec, student: bool) -> tuple[Bijection, ...]:
@@ -88,6 +99,8 @@ def cells_blocks(spec: Spec, student: bool) -> tuple[Bijection, ...]:
         hidden=config.hidden,
         dim_cond=1 + spec.layers,
         inverse=student,
+        precision=config.precision,
+        rematerialise=config.rematerialise,
     )
 
 

@@ -45,6 +45,8 @@ class Config:
     """Posterior draws of each event, among which the corrected prior chooses."""
     hidden: tuple[int, ...] = (64, 128, 64)
     """Hidden layers of the classifiers that learn the prior's correction, and the acceptance."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Arithmetic inside the posterior's net, bfloat16 for speed on accelerators; all else is float32."""
     training: Training = POSTERIOR
     """Training of the posterior."""
     prior_training: Training = PRIOR

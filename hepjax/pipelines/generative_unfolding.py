@@ -27,6 +27,7 @@ def cinn(config: Config, dim: int, dim_cond: int) -> Bridge:
         depth=config.depth,
         hidden=(config.width, config.width),
         dim_cond=dim + dim_cond,
+        precision=config.precision,
     )
     return _from_noise(flows.transformed(bijection, flows.normal(dim)))
 
@@ -60,8 +61,8 @@ def didi(config: Config, dim: int, dim_cond: int) -> Bridge:
 def net(config: Config, dim: int, dim_cond: int) -> Net:
     """The net of bridges and flow matching: (x (..., dim), cond, time) -> (..., dim)."""
     if config.net == "sbunfold":
-        return nets.sbunfold(dim, config.width, config.blocks, dim_cond=dim_cond)
-    return nets.resnet(dim, dim, config.width, config.blocks, dim_cond=dim_cond, time=True)
+        return nets.sbunfold(dim, config.width, config.blocks, dim_cond=dim_cond, precision=config.precision)
+    return nets.resnet(dim, dim, config.width, config.blocks, dim_cond=dim_cond, time=True, precision=config.precision)
 
 
 def _from_noise(flow: Flow) -> Bridge:

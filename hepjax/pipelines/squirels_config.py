@@ -47,6 +47,10 @@ class Config:
     """Quantile coordinates: after training, make each coordinate's law given the energy exact."""
     validation: float = 0.1
     """Fraction of both samples held out for validation."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Arithmetic inside nets, bfloat16 for speed on accelerators; all else is float32."""
+    rematerialise: bool = False
+    """Compute what is inside of the shape's net again in the backward pass, for less memory and a third more time."""
     response_training: Training = RESPONSE
     """Training of the response's bridge; a batch of matching counts groups."""
     shape_training: Training = SHAPE

@@ -70,12 +70,13 @@ def build(spec: Spec) -> Bridges:
     conditions = 3 if config.method == "dsb" else 2
 
     def response_net():
-        return nets.resnet(1, 1, config.response_width, 2, dim_cond=1, time=True)
+        return nets.resnet(1, 1, config.response_width, 2, dim_cond=1, time=True, precision=config.precision)
 
     def shape_net():
+        options = {"precision": config.precision, "rematerialise": config.rematerialise}
         if config.net == "conv":
-            return nets.conv(spec.geometry.shape, dim_cond=conditions)
-        return nets.resnet(dim, dim, config.width, config.blocks, dim_cond=conditions, time=True)
+            return nets.conv(spec.geometry.shape, dim_cond=conditions, **options)
+        return nets.resnet(dim, dim, config.width, config.blocks, dim_cond=conditions, time=True, **options)
 
     def bridge(net):
         if config.method == "dsb":
