@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Real
-from scipy.stats import kstwobign
+from scipy.special import kolmogi
 
 from hepjax.metrics.floor import QUANTILE, Floor
 from hepjax.metrics.substructure import label
@@ -72,5 +72,5 @@ def _coverage(column: Column, quantile: Float[np.ndarray, " n"]) -> Coverage:
         np.histogram(quantile, BINS, (0, 1))[0].astype(np.float64),
         np.searchsorted(quantile, grid, side="right") / n - grid,
         float(deviation),
-        Floor(float(KOLMOGOROV_MEAN / np.sqrt(n)), float(kstwobign.ppf(QUANTILE) / np.sqrt(n))),
+        Floor(float(KOLMOGOROV_MEAN / np.sqrt(n)), float(kolmogi(1 - QUANTILE) / np.sqrt(n))),
     )

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from hepjax.metrics.bootstrap import Estimate, draws, multiplicities
 from hepjax.types import InputError
 
-CENTRAL_68 = (norm.cdf(-1), norm.cdf(1))
+CENTRAL_68 = (ndtr(-1), ndtr(1))
 _GRID = 256
 
 

@@ -13,7 +13,12 @@ from matplotlib.figure import Figure
 from hepjax.metrics.bootstrap import Estimate
 from hepjax.metrics.calochallenge import CaloComparison
 from hepjax.report.calochallenge import KINDS, at_energies, in_layers, layers_figure, responses_figure
-from hepjax.report.calochallenge_panels import SCORES, overview_figure, published_figure, separation_figure
+from hepjax.report.calochallenge_panels import (
+    SCORES,
+    calochallenge_overview_figure,
+    published_figure,
+    separation_figure,
+)
 from hepjax.report.calochallenge_showers import average_shower_figure, profiles_figure
 from hepjax.report.calochallenge_tables import (
     estimate,
@@ -23,9 +28,10 @@ from hepjax.report.calochallenge_tables import (
     separations,
     write_tables,
 )
+from hepjax.report.numbers import write_json
 from hepjax.report.page import against, cell, page, png, section, table
 from hepjax.report.published import SOURCE
-from hepjax.report.write import write_figures, write_json, write_page
+from hepjax.report.write import write_figures, write_page
 
 SCORES_TEXT = (
     "AUC and JSD (in units of ln 2) of classifiers against the reference, on test showers, after isotonic calibration: "
@@ -157,7 +163,7 @@ def _figures(comparison: CaloComparison) -> Iterator[tuple[str, str, Figure]]:
         yield (
             "overview",
             f"Whole showers, and separation powers against the layer. {BEYOND}",
-            overview_figure(comparison),
+            calochallenge_overview_figure(comparison),
         )
         caption = f"Separation powers in units of the mean of their floor, one point a layer. {BEYOND}"
         yield "separation", caption, separation_figure(comparison)

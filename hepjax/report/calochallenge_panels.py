@@ -36,7 +36,7 @@ LINEAR = {"fpd": 1.0, "kpd": 0.1}
 Rows = Mapping[str, Mapping[str, float]]
 
 
-def overview_figure(comparison: CaloComparison) -> Figure:
+def calochallenge_overview_figure(comparison: CaloComparison) -> Figure:
     """Response, voxels, longitudinal profile, and the separation powers of every kind against the layer.
 
     Band: the floor up to its 99 percent quantile; full markers lie beyond it.

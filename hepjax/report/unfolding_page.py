@@ -11,10 +11,11 @@ from matplotlib.figure import Figure
 
 from hepjax.metrics.coverage import Coverage
 from hepjax.metrics.unfolding import UnfoldingComparison
+from hepjax.report.numbers import write_json
 from hepjax.report.page import against, cell, page, section, table
 from hepjax.report.unfolding import observable_figure, observables_figure
 from hepjax.report.unfolding_panels import coverage_figure, migration_figure, summary_figure
-from hepjax.report.write import write_figures, write_json, write_page
+from hepjax.report.write import write_figures, write_page
 
 AUC_TEXT = (
     "Area under the ROC curve of classifiers trained to tell a sample from the truth in all observables together, with "

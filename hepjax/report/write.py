@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -16,6 +14,7 @@ from hepjax.metrics.comparison import Comparison
 from hepjax.report.distributions import distribution_figure, layer_energy_figure, overview_figure, profile_figure
 from hepjax.report.html import render
 from hepjax.report.images import average_figure, example_figure
+from hepjax.report.numbers import write_json
 from hepjax.report.page import png
 from hepjax.report.panels import correlation_figure, floor_figure, history_figure, response_figure
 
@@ -69,13 +68,6 @@ def _write_bytes(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
-def write_json(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None:
-    """Write JSON, whole or not at all; numbers that JSON lacks (NaN, infinities) become null."""
-    text = json.dumps(_finite(content), indent=2, allow_nan=False)
-    with atomic_write(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
-
-
 def _figures(comparison: Comparison, history: Mapping[str, Any] | None) -> dict[str, tuple[str, Any]]:
     """File name -> caption and figure, in the order of the report."""
     reference = comparison.samples[0]
@@ -103,14 +95,3 @@ def _figures(comparison: Comparison, history: Mapping[str, Any] | None) -> dict[
     if history is not None:
         figures["history"] = ("Training history.", history_figure(history))
     return figures
-
-
-def _finite(value: Any) -> Any:
-    """Plain JSON values: numpy and JAX scalars unwrapped, non-finite numbers replaced by None."""
-    if isinstance(value, Mapping):
-        return {str(k): _finite(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(v) for v in value]
-    if hasattr(value, "tolist"):
-        return _finite(value.tolist())
-    return None if isinstance(value, float) and not math.isfinite(value) else value
