@@ -5,15 +5,18 @@
         refined = squirels.refine(key, state, fast)  # every device takes its part of the events
 
 Outside of `use` one device does all. Processes share training alone: each one applies a model to events of its own.
+What they do beside it, they do alike on the same data, so that they take the same decisions; they talk to each other
+here alone. Each message says what it is, so that one that has failed is heard wherever the others are.
 """
 
 from __future__ import annotations
 
 import contextlib
+import enum
 import functools
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -26,9 +29,13 @@ from hepjax.types import AnyArray, InputError
 
 Count = int | Literal["all"]
 Tree = TypeVar("Tree")
+P = ParamSpec("P")
 
 AXIS = "data"
+PIECE_BYTES = 1 << 26
+_HEARD = "_heard"  # an attribute of errors that all processes know of
 _USED: ContextVar[Count] = ContextVar("devices", default=1)
+_TOGETHER: ContextVar[bool] = ContextVar("together", default=False)
 
 
 @contextlib.contextmanager
@@ -39,7 +46,8 @@ def use(count: Count) -> Iterator[None]:
     """
     present = jax.local_device_count()
     if count != "all" and not 1 <= count <= present:
-        raise InputError(f"devices: {count} are asked for, expected all, or between 1 and the {present} present")
+        more = f"; JAX_NUM_CPU_DEVICES={count} in the environment makes more" if jax.default_backend() == "cpu" else ""
+        raise InputError(f"devices: {count} asked for, expected all, or between 1 and the {present} present{more}")
     token = _USED.set(count)
     try:
         yield
@@ -120,43 +128,104 @@ def is_first() -> bool:
     return jax.process_index() == 0
 
 
-def wait(name: str) -> None:
-    """Wait until all processes have come here; name: the same in all of them."""
-    if jax.process_count() > 1:
-        multihost_utils.sync_global_devices(name)
+@contextlib.contextmanager
+def together() -> Iterator[None]:
+    """A block that fails in all processes when it does in one: the others would wait for ever.
+
+    All processes enter it, and all raise the InputError of the first that failed; another kind of error stays what it
+    is where it was raised.
+    """
+    token = _TOGETHER.set(jax.process_count() > 1)
+    try:
+        yield
+        if _TOGETHER.get():
+            _exchange(_Kind.END)
+    except Exception as error:
+        if _TOGETHER.get() and not hasattr(error, _HEARD):
+            _tell(error)
+        raise
+    finally:
+        _TOGETHER.reset(token)
+
+
+def by_first(function: Callable[P, None]) -> Callable[P, None]:
+    """The function, which writes, done by the first process alone; the others wait, and fail with it."""
+
+    @functools.wraps(function)
+    def done(*args: P.args, **kwargs: P.kwargs) -> None:
+        with together():
+            if is_first():
+                function(*args, **kwargs)
+
+    return done
 
 
 def of_first(value: float) -> float:
     """The number that the first process has."""
-    return float(multihost_utils.broadcast_one_to_all(np.float64(value))) if jax.process_count() > 1 else value
+    return float(gathered(np.array([value]))[0])
 
 
-@contextlib.contextmanager
-def together() -> Iterator[None]:
-    """A block that fails with InputError in all processes when it does in one: the others would wait for ever."""
-    error = None
-    try:
-        yield
-    except InputError as raised:
-        error = raised
-    texts = gathered(np.frombuffer(str(error or "").encode(), np.uint8))
-    if error is not None:
-        raise error
-    if len(texts):
-        raise InputError(texts.tobytes().decode(errors="replace"))
+def rows(read: Callable[[slice], np.ndarray], n: int) -> np.ndarray:
+    """The n rows that `read` gives by slices; in a block of `together` each process reads its share of them."""
+    if not _TOGETHER.get():
+        return read(slice(0, n))
+    process, processes = jax.process_index(), jax.process_count()
+    everything = gathered(read(slice(n * process // processes, n * (process + 1) // processes)))
+    if len(everything) != n:
+        raise InputError(f"distributed: the processes read {len(everything)} rows of {n}, expected the same files")
+    return everything
 
 
 def gathered(share: np.ndarray) -> np.ndarray:
-    """The rows of all processes, process by process. share: the rows (n, ...) of this one; n may differ."""
+    """The rows of all processes, process by process, to the bit. share: the rows (n, ...) of this one; n may differ."""
     if jax.process_count() == 1:
         return share
-    lengths = multihost_utils.process_allgather(np.array(len(share)))
-    if not lengths.any():
-        return share
-    padded = np.zeros((lengths.max(), *share.shape[1:]), share.dtype)
-    padded[: len(share)] = share
-    everything = multihost_utils.process_allgather(padded)
-    return np.concatenate([rows[:length] for rows, length in zip(everything, lengths, strict=True)])
+    lengths = _exchange(_Kind.ROWS, len(share))
+    pieces = zip(_bytes(share, lengths), lengths, strict=True)
+    return np.concatenate([piece.view(share.dtype).reshape(n, *share.shape[1:]) for piece, n in pieces])
+
+
+class _Kind(enum.IntEnum):
+    """What a process has to say to the others."""
+
+    END, ROWS, ERROR = range(3)
+
+
+def _exchange(kind: _Kind, length: int = 0, text: bytes = b"") -> list[int]:
+    """The lengths that all processes have; raises InputError where one has an error to tell, or came elsewhere."""
+    heads = multihost_utils.process_allgather(np.array([kind, length], np.int32))
+    kinds, lengths = heads.T
+    if (kinds == kind).all() and kind != _Kind.ERROR:
+        return lengths.tolist()
+    texts = _bytes(np.frombuffer(text, np.uint8), np.where(kinds == _Kind.ERROR, lengths, 0).tolist())
+    first = next((text.tobytes().decode(errors="replace") for text in texts if len(text)), None)
+    error = InputError(first or "distributed: processes do different things, expected the same options and files")
+    setattr(error, _HEARD, True)
+    raise error
+
+
+def _tell(error: Exception) -> None:
+    """Tell the other processes of an error; raises the one that all raise, unless this one is of another kind."""
+    text = (str(error) or type(error).__name__).encode()
+    try:
+        _exchange(_Kind.ERROR, len(text), text)
+    except InputError as heard:
+        if isinstance(error, InputError):
+            raise heard from error
+        setattr(error, _HEARD, True)
+
+
+def _bytes(share: np.ndarray, lengths: list[int]) -> list[np.ndarray]:
+    """The bytes of all processes' rows, sent in pieces that leave the devices' memory alone."""
+    row = share.dtype.itemsize * int(np.prod(share.shape[1:], dtype=int))
+    padded = np.zeros(max(lengths) * row, np.uint8)
+    padded[: share.nbytes] = np.ascontiguousarray(share).reshape(-1).view(np.uint8)
+    pieces = [
+        multihost_utils.process_allgather(padded[start : start + PIECE_BYTES])
+        for start in range(0, len(padded), PIECE_BYTES)
+    ]
+    everything = np.concatenate(pieces, axis=1) if pieces else np.zeros((len(lengths), 0), np.uint8)
+    return [data[: length * row] for data, length in zip(everything, lengths, strict=True)]
 
 
 def _used(present: list[Any]) -> list[Any]:

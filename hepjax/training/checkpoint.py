@@ -1,7 +1,8 @@
 """Checkpoints: of a trained `State`, and of a fit under way. The only file that knows orbax.
 
 Arrays are stored as host arrays and restored against a target of known shapes, so that a checkpoint does not depend
-on the devices that wrote it.
+on the devices that wrote it. The processes of a job share the folders: a trained state is written by the first of them
+and read by each for itself, a fit under way is written and restored by all together.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+from hepjax import devices
 from hepjax.training import spec as specs
 from hepjax.training.table import release
 from hepjax.types import InputError, State
@@ -35,6 +37,7 @@ SPARE_BYTES = 1 << 18  # what orbax writes beside the arrays
 logging.getLogger("absl").addFilter(lambda record: "orbax" not in record.pathname)
 
 
+@devices.by_first
 def save(path: str | os.PathLike[str], state: State) -> None:
     """Write a trained state as a folder `path`, whole or not at all; an older checkpoint there is replaced.
 
@@ -56,7 +59,7 @@ def save(path: str | os.PathLike[str], state: State) -> None:
             (temporary / CONFIG).write_text(config + "\n")
             arrays = _host({"constants": state.constants, "params": state.params})
             _require_space(temporary, arrays)
-            with ocp.StandardCheckpointer() as checkpointer:
+            with _checkpointer() as checkpointer:
                 checkpointer.save(temporary / ARRAYS, arrays)
             _replace(temporary, target)
     finally:
@@ -76,7 +79,7 @@ def load(path: str | os.PathLike[str], build: Callable[[Any], State]) -> State:
     """
     spec = read_spec(path)
     like = build(spec)
-    with _one_line(f"{path}/{ARRAYS}: damaged, or of another model"), ocp.StandardCheckpointer() as checkpointer:
+    with _one_line(f"{path}/{ARRAYS}: damaged, or of another model"), _checkpointer() as checkpointer:
         target = _abstract({"constants": like.constants, "params": like.params})
         arrays = checkpointer.restore(Path(path).absolute() / ARRAYS, target)
     return State(spec, **release(arrays))
@@ -106,7 +109,7 @@ class Store:
         """
         self.folder = Path(folder).absolute()
         with _one_line(f"{folder}: cannot hold checkpoints"):
-            self.folder.mkdir(parents=True, exist_ok=True)
+            devices.by_first(self.folder.mkdir)(parents=True, exist_ok=True)
             options = ocp.CheckpointManagerOptions(max_to_keep=1, cleanup_tmp_directories=True)
             self._manager = ocp.CheckpointManager(self.folder, options=options)
         if self._manager.latest_step() is not None and not resume:
@@ -119,7 +122,7 @@ class Store:
             arrays=ocp.args.StandardSave(arrays), notes=ocp.args.JsonSave({**notes, "versions": versions()})
         )
         with self._writing():
-            _require_space(self.folder, arrays)
+            devices.by_first(_require_space)(self.folder, arrays)
             self._manager.save(epoch, args=args, force=True)
 
     def restore(self, like: Any) -> tuple[Any, dict[str, Any]] | None:
@@ -153,13 +156,20 @@ def _require_space(folder: Path, arrays: Any) -> None:
         file.write(bytes(sum(leaf.nbytes for leaf in jax.tree.leaves(arrays)) + SPARE_BYTES))
 
 
+def _checkpointer() -> ocp.StandardCheckpointer:
+    """One that does not wait for the other processes of a job."""
+    own = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(own, {own}, f"of_{own}")
+    return ocp.StandardCheckpointer(multiprocessing_options=alone)
+
+
 def _host(tree: Any) -> Any:
     return jax.tree.map(np.array, tree)
 
 
 def _abstract(tree: Any) -> Any:
     """Shapes and dtypes of a tree, to be restored on the devices of its arrays, or on the first."""
-    first = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    first = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
 
     def leaf(x):
         return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=getattr(x, "sharding", None) or first)

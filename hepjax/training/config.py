@@ -36,5 +36,3 @@ class Config:
     """Epochs in one compiled call; selection, progress and checkpoints come once a call."""
     accumulate: int = 1
     """Equal pieces of a batch that are taken one after the other, their gradients averaged: to fit a small memory."""
-    devices: int | Literal["all"] = 1
-    """Devices that share each batch."""

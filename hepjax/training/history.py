@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float
 
+from hepjax import devices
 from hepjax.files import atomic_write
 
 PART = "part"
@@ -38,6 +39,7 @@ def check_finite(rows: Mapping[str, np.ndarray], name: str) -> None:
             raise TrainingError(f"{name}: {quantity} is not finite in epoch {epoch}; a smaller learning rate may help")
 
 
+@devices.by_first
 def write_history(path: str | os.PathLike[str], history: Mapping[str, np.ndarray]) -> None:
     """Write a history as CSV, a column a quantity and a row an epoch; whole or not at all."""
     with atomic_write(path) as temporary, open(temporary, "w", newline="") as file:
@@ -46,6 +48,7 @@ def write_history(path: str | os.PathLike[str], history: Mapping[str, np.ndarray
         writer.writerows(zip(*(column.tolist() for column in history.values()), strict=True))
 
 
+@devices.by_first
 def write_histories(path: str | os.PathLike[str], histories: Mapping[str, Mapping[str, np.ndarray]]) -> None:
     """Write the histories of several fits below each other, named in the column `part`; their columns may differ."""
     names = list(dict.fromkeys(name for history in histories.values() for name in history))

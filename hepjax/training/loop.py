@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import jax
 import numpy as np
 
+from hepjax import devices
 from hepjax.training import epoch, table
 from hepjax.training.config import Config
 from hepjax.training.history import History, TrainingError, check_finite, extend
@@ -18,8 +19,8 @@ from hepjax.training.plan import make_plan
 from hepjax.training.progress import progress_bar
 from hepjax.types import InputError, Loss, Params, PRNGKey
 
-# Fields that a resumed fit may change: they end, watch or place a fit, and leave its numbers as they are.
-FREE = ("epochs", "patience", "checkpoint_every", "devices")
+# Fields that a resumed fit may change: they end or watch a fit, and leave its numbers as they are.
+FREE = ("epochs", "patience", "checkpoint_every")
 
 
 @runtime_checkable
@@ -76,7 +77,8 @@ def fit(
     """Train a model by AdamW on shuffled batches, an epoch in one compiled scan over device-resident data.
 
     A second fit with the same `model.loss`, shapes, batch size, weight decay, clipping and devices compiles nothing.
-    Several devices share each batch and give the same result up to rounding. Per-event weights are part of the batch.
+    Several devices (`devices.use`), and all processes of a job, which call this together with the same arguments, share
+    each batch and give the same result up to rounding. Per-event weights are part of the batch.
 
     Args:
         key: typed key; the same key gives the same result.
@@ -85,12 +87,13 @@ def fit(
         config: see `Config`.
         params: where to start; `model.init` when None.
         score: (key, params) -> number, lower is better, evaluated on the moving average after each compiled call; it
-            selects the parameters in place of the validation loss. Its key is the same at each call.
+            selects the parameters in place of the validation loss. Its key is the same at each call. Of several
+            processes the first one's number counts.
         validation: events to validate on, in place of a fraction of `data`.
         folder: where to keep a checkpoint.
         resume: continue from the checkpoint in `folder`, when there is one, and end with the very parameters of an
-            unbroken fit. Only the fields patience, checkpoint_every and devices of `config` may differ, and epochs
-            where the schedule is constant without warm-up.
+            unbroken fit, up to rounding where the devices are others. Only the fields patience and checkpoint_every of
+            `config` may differ, and epochs where the schedule is constant without warm-up.
         name: what the progress bar and errors call the fit.
 
     Raises:
@@ -102,12 +105,12 @@ def fit(
     rows = table.length(train, f"{name}: training data")
     plan = make_plan(config, rows)
     recipe = epoch.Recipe(plan.batch_size, config.weight_decay, config.clip_norm, config.accumulate, plan.mesh)
-    held = None if held is None else table.replicate(table.chunked(held, plan.batch_size), plan.mesh)
-    train = table.replicate(train, plan.mesh)
+    held = None if held is None else devices.replicate(table.chunked(held, plan.batch_size), plan.mesh)
+    train = devices.replicate(train, plan.mesh)
     run = epoch.compiled(model.loss, recipe)
 
     begin = jax.jit(model.init)(init_key) if params is None else params
-    carry = epoch.starter(recipe)(table.replicate(begin, plan.mesh))
+    carry = epoch.starter(recipe)(devices.replicate(begin, plan.mesh))
     state = _Fit(carry, table.copy(carry.average), np.inf, 0, {})
     selection = "score" if score is not None else "val_loss" if held is not None else None
     identity = _identity(key, config, rows, selection)
@@ -133,7 +136,7 @@ def fit(
 
 def _score(score: Callable, key: PRNGKey, average: Params, epochs: np.ndarray, name: str) -> np.ndarray:
     """The score after the last of `epochs`, beside NaN for those in which it is not evaluated."""
-    value = float(score(key, average))
+    value = devices.of_first(float(score(key, table.release(average))))
     if np.isnan(value):
         raise TrainingError(f"{name}: the score is not a number after epoch {epochs[-1]}")
     return np.append(np.full(len(epochs) - 1, np.nan), value)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float
 
+from hepjax import devices
 from hepjax.training.config import Config
 from hepjax.types import InputError
 
@@ -34,7 +34,7 @@ def make_plan(config: Config, rows: int) -> Plan:
     check(config)
     if rows < 1:
         raise InputError("training: no event is left to train on; expected at least one")
-    mesh = device_mesh(config.devices)
+    mesh = devices.mesh()
     batch_size = min(config.batch_size, rows)
     if batch_size % config.accumulate:
         raise InputError(f"training: a batch of {batch_size} events does not divide into {config.accumulate} pieces")
@@ -66,20 +66,10 @@ def check(config: Config) -> None:
         "checkpoint_every": (config.checkpoint_every >= 0, "zero or positive"),
         "epochs_per_call": (config.epochs_per_call >= 1, "at least 1"),
         "accumulate": (config.accumulate >= 1, "at least 1"),
-        "devices": (config.devices == "all" or config.devices >= 1, "'all' or at least 1"),
     }
     for field, (holds, expectation) in expected.items():
         if not holds:
             raise InputError(f"training: {field} is {getattr(config, field)!r}; expected {expectation}")
-
-
-def device_mesh(devices: int | str) -> Mesh:
-    """Mesh of the first `devices` devices (or of all) with the one axis `data`."""
-    present = jax.devices()
-    count = len(present) if devices == "all" else int(devices)
-    if count > len(present):
-        raise InputError(f"training: {count} devices are asked for and {len(present)} present")
-    return Mesh(np.array(present[:count]), ("data",))
 
 
 def learning_rates(config: Config, steps: int) -> Float[np.ndarray, " steps"]:

@@ -1,4 +1,4 @@
-"""A progress bar on a terminal, and silence elsewhere."""
+"""A progress bar on a terminal, of the first process; silence elsewhere."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from hepjax import devices
 
 
 @contextlib.contextmanager
@@ -20,6 +22,7 @@ def progress_bar(name: str, epochs: int) -> Iterator[Callable[[int, str], None]]
         TimeRemainingColumn(),
         TextColumn("{task.fields[text]}"),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    shown = console.is_terminal and devices.is_first()
+    with Progress(*columns, console=console, disable=not shown) as progress:
         task = progress.add_task(name, total=epochs, text="")
         yield lambda done, text: progress.update(task, completed=done, text=text)

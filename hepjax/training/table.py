@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from hepjax.training.shuffle import permutation
 from hepjax.types import InputError, PRNGKey
@@ -54,11 +53,6 @@ def chunked(table: Table, batch_size: int) -> Table:
     chunks = -(-rows // batch_size)
     size = rows // chunks
     return jax.tree.map(lambda x: x[: chunks * size].reshape(chunks, size, *x.shape[1:]), table)
-
-
-def replicate(tree: Any, mesh: Mesh) -> Any:
-    """The tree as arrays on every device of the mesh."""
-    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
 
 
 def release(tree: Any) -> Any:

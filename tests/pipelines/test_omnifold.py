@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from toys import same_numbers
 
+from hepjax import devices
 from hepjax.pipelines import omnifold, omnifold_diagnostics, omnifold_steps, reweighting
 from hepjax.training import Config as Training
-from hepjax.training import checkpoint, epoch, plan, read_histories
+from hepjax.training import checkpoint, epoch, read_histories
 from hepjax.types import Column, InputError, Measured, Unfolding
 
 pytestmark = pytest.mark.usefixtures("fast_compilation")
@@ -200,7 +201,7 @@ def test_further_iterations_compile_nothing():
     model = reweighting.classifier(1, QUICK.hidden, QUICK.members)
     omnifold.fit(KEY, simulated(0), observed(1), dataclasses.replace(QUICK, iterations=1))
     fields = (SHORT.batch_size, SHORT.weight_decay, SHORT.clip_norm, SHORT.accumulate)
-    recipe = epoch.Recipe(*fields, plan.device_mesh(1))
+    recipe = epoch.Recipe(*fields, devices.mesh())
     compiled = epoch.compiled(model.loss, recipe)._cache_size()
     assert compiled
     omnifold.fit(KEY, simulated(0), observed(1), dataclasses.replace(QUICK, iterations=3))

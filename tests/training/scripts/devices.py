@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from hepjax import devices
 from hepjax.training import Config, checkpoint, fit
 from hepjax.types import InputError, State
 
@@ -42,9 +43,9 @@ def data(dtype, rows):
 
 def distance(dtype, rows) -> float:
     """Relative distance of everything a fit returns, one device against four, after a hundred steps."""
-    one, four = (
-        fit(jax.random.key(0), MODEL, data(dtype, rows), dataclasses.replace(CONFIG, devices=n)) for n in (1, "all")
-    )
+    one = fit(jax.random.key(0), MODEL, data(dtype, rows), CONFIG)
+    with devices.use("all"):
+        four = fit(jax.random.key(0), MODEL, data(dtype, rows), CONFIG)
     assert one.params["a"].dtype == dtype and len(one.params["a"].devices()) == 1
     pairs = zip(jax.tree.leaves(one), jax.tree.leaves(four), strict=True)
     return max(float(np.linalg.norm(a - b) / np.linalg.norm(a)) for a, b in pairs)
@@ -52,8 +53,9 @@ def distance(dtype, rows) -> float:
 
 def refusal() -> str:
     try:
-        config = dataclasses.replace(CONFIG, batch_size=42, accumulate=1, devices=4)
-        fit(jax.random.key(0), MODEL, data(np.float32, 400), config)
+        config = dataclasses.replace(CONFIG, batch_size=42, accumulate=1)
+        with devices.use(4):
+            fit(jax.random.key(0), MODEL, data(np.float32, 400), config)
     except InputError as error:
         return str(error)
     return ""
