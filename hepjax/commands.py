@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
-from hepjax import data, evaluation, export, report, runs
+from hepjax import data, devices, evaluation, export, report, runs
 from hepjax.cli import Compare
 from hepjax.cli.anomaly import AnomalyFit, AnomalyScore
 from hepjax.cli.calibrate import CalibrateApply, CalibrateFit
@@ -33,8 +33,9 @@ File = TypeVar("File", str, Path)
 
 def fit_squirels(options: SquirelsFit) -> None:
     """`hepjax squirels fit`: a run folder."""
-    full = data.showers.read(options.full)
-    fast = data.showers.read(options.fast, geometry=full.geometry)
+    with devices.together():
+        full = data.showers.read(options.full)
+        fast = data.showers.read(options.fast, geometry=full.geometry)
     runs.fit(options, squirels, fast, full, options.config)
 
 
@@ -50,7 +51,9 @@ def refine_squirels(options: SquirelsRefine) -> None:
 
 def fit_caloflow(options: CaloflowFit) -> None:
     """`hepjax caloflow fit`: a run folder."""
-    runs.fit(options, caloflow, data.showers.read(options.showers), options.config)
+    with devices.together():
+        showers = data.showers.read(options.showers)
+    runs.fit(options, caloflow, showers, options.config)
 
 
 def sample_caloflow(options: CaloflowSample) -> None:
@@ -65,7 +68,9 @@ def sample_caloflow(options: CaloflowSample) -> None:
 
 def fit_calibration(options: CalibrateFit) -> None:
     """`hepjax calibrate fit`: a run folder."""
-    runs.fit(options, calibration, data.showers.read(options.showers), options.config)
+    with devices.together():
+        showers = data.showers.read(options.showers)
+    runs.fit(options, calibration, showers, options.config)
 
 
 def apply_calibration(options: CalibrateApply) -> None:
@@ -81,7 +86,9 @@ def apply_calibration(options: CalibrateApply) -> None:
 
 def fit_anomaly(options: AnomalyFit) -> None:
     """`hepjax anomaly fit`: a run folder."""
-    runs.fit(options, anomaly, data.showers.read(options.background), options.config)
+    with devices.together():
+        background = data.showers.read(options.background)
+    runs.fit(options, anomaly, background, options.config)
 
 
 def score_anomaly(options: AnomalyScore) -> None:
@@ -108,13 +115,14 @@ def fit_unfolding(options: UnfoldFit) -> None:
     """`hepjax unfold fit`: a run folder."""
     gen = options.observables or (data.unfolding.OBSERVABLES if options.conditions else None)
     reco = (*gen, *options.conditions) if gen else None
-    simulation = data.unfolding.read(options.simulation, gen, reco)
-    names = [column.name for column in simulation.reco_columns]
-    measured = data.unfolding.read_measured(options.data, names)
-    background = data.unfolding.read_measured(options.background, names) if options.background else None
+    with devices.together():
+        simulation = data.unfolding.read(options.simulation, gen, reco)
+        names = [column.name for column in simulation.reco_columns]
+        measured = data.unfolding.read_measured(options.data, names)
+        background = data.unfolding.read_measured(options.background, names) if options.background else None
     config = unfolding.Config(options.method, options.omnifold, options.generative)
     state = runs.fit(options, unfolding, simulation, measured, config, background=background)
-    if options.method == "omnifold":
+    if options.method == "omnifold" and devices.is_first():
         print(omnifold.table(omnifold.diagnostics(state)))
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import functools
+import logging
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any, Literal, ParamSpec, TypeVar
@@ -44,15 +45,21 @@ def use(count: Count) -> Iterator[None]:
 
     Raises InputError for fewer than one device, or more than there are.
     """
-    present = jax.local_device_count()
-    if count != "all" and not 1 <= count <= present:
-        more = f"; JAX_NUM_CPU_DEVICES={count} in the environment makes more" if jax.default_backend() == "cpu" else ""
-        raise InputError(f"devices: {count} asked for, expected all, or between 1 and the {present} present{more}")
+    with together():
+        _require(count)
     token = _USED.set(count)
     try:
         yield
     finally:
         _USED.reset(token)
+
+
+def _require(count: Count) -> None:
+    present = jax.local_device_count()
+    if count == "all" or 1 <= count <= present:
+        return
+    more = f" (JAX_NUM_CPU_DEVICES={count} in the environment makes more)" if jax.default_backend() == "cpu" else ""
+    raise InputError(f"devices: {count} asked for, expected all, or between 1 and the {present} present{more}")
 
 
 def mesh() -> Mesh:
@@ -121,6 +128,8 @@ def join(coordinator: str | None = None, processes: int | None = None, process: 
     except (RuntimeError, ValueError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise InputError(f"distributed: cannot join the job's processes ({reason})") from error
+    if not is_first():
+        logging.getLogger("hepjax").setLevel(logging.ERROR)
 
 
 def is_first() -> bool:

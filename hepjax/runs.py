@@ -1,7 +1,7 @@
 """Run folders: what a fit of the command line leaves behind, and how one that was stopped goes on.
 
-A run folder holds config.json, metrics.json, history.csv, figures/history_*.png and checkpoint/. A pipeline is a module
-of `hepjax.pipelines` with
+A run folder holds config.json, metrics.json, history.csv, figures/history_*.png and checkpoint/. Of several processes
+the first makes it, and all have to see it. A pipeline is a module of `hepjax.pipelines` with
 
     fit(key, *arguments, folder, resume) -> state, which leaves checkpoints and history.csv in the folder,
     save(path, state) and load(path) -> state,
@@ -10,6 +10,7 @@ of `hepjax.pipelines` with
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import json
@@ -17,20 +18,21 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import jax
 
-from hepjax import data, report
+from hepjax import data, devices, report
 from hepjax.cli import common
 from hepjax.training import checkpoint, read_histories, spec
 from hepjax.types import InputError, State
 
 CONFIG, CHECKPOINT, PROGRESS, HISTORY = "config.json", "checkpoint", "progress", "history.csv"
-PLACE = ("out", "overwrite", "resume")  # options that say where and how to write, not what
+MACHINES = tuple(field.name for field in dataclasses.fields(common.Machines))
+PLACE = ("out", "overwrite", "resume", *MACHINES)  # options that say where and how to work, not at what
 
 
 def fit(options: common.Fit, pipeline: ModuleType, *arguments: Any, **more: Any) -> State:
@@ -40,8 +42,21 @@ def fit(options: common.Fit, pipeline: ModuleType, *arguments: Any, **more: Any)
     """
     fields = (field.name for field in dataclasses.fields(options) if field.name not in PLACE)
     asked = {name: spec.encode(getattr(options, name)) for name in fields}
-    with data.output.claim(options.out, overwrite=options.overwrite, resume=options.resume) as folder:
+    with _claimed(options) as folder:
         return fill(folder, asked, pipeline, jax.random.key(options.seed), *arguments, **more)[0]
+
+
+@contextlib.contextmanager
+def _claimed(options: common.Fit) -> Iterator[Path]:
+    """The run folder, which the first process claims for all that share it."""
+    with contextlib.ExitStack() as stack:
+        with devices.together():
+            if not devices.is_first():
+                folder = options.out.absolute()
+            else:
+                claim = data.output.claim(options.out, overwrite=options.overwrite, resume=options.resume)
+                folder = stack.enter_context(claim)
+        yield folder
 
 
 def fill(
@@ -52,28 +67,41 @@ def fill(
     asked: what the run was asked for, which a resumed run must share. arguments, more: those of the pipeline's `fit`.
     Raises InputError when a resumed run is asked for something else.
     """
-    before = json.loads((folder / CONFIG).read_text()) if (folder / CONFIG).exists() else None
-    if before is not None and before != asked:
-        changed = ", ".join(name for name in asked if before.get(name) != asked[name])
-        raise InputError(f"{folder / CONFIG}: resume expects the options of the stopped run, other: {changed}")
-    if (folder / CHECKPOINT).exists():
-        shutil.rmtree(folder / PROGRESS, ignore_errors=True)
+    progress, remove = folder / PROGRESS, devices.by_first(shutil.rmtree)
+    with devices.together():
+        _require_asked(folder, asked)
+        done, begun = (folder / CHECKPOINT).exists(), progress.exists()
+    if done:
+        remove(progress, ignore_errors=True)
         return pipeline.load(folder / CHECKPOINT), 0.0
-    report.write_json(folder / CONFIG, asked)
+    devices.by_first(report.write_json)(folder / CONFIG, asked)
     started = time.perf_counter()
-    progress = folder / PROGRESS
-    state = pipeline.fit(*arguments, **more, folder=progress, resume=progress.exists())
+    state = pipeline.fit(*arguments, **more, folder=progress, resume=begun)
     jax.block_until_ready(state.params)
     seconds = time.perf_counter() - started
-    shutil.copyfile(progress / HISTORY, folder / HISTORY)
-    for part, history in read_histories(folder / HISTORY).items():
-        report.write_figure(folder / "figures" / f"history_{part}.png", report.history_figure(history, part))
     numbers = {"seconds_fit": seconds, "parameters": sum(leaf.size for leaf in jax.tree.leaves(state.params))}
     summary = pipeline.summary(state) if hasattr(pipeline, "summary") else {}
-    report.write_json(folder / "metrics.json", {**numbers, **summary, "provenance": provenance()})
+    _describe(folder, {**numbers, **summary, "provenance": provenance()})
     pipeline.save(folder / CHECKPOINT, state)
-    shutil.rmtree(progress)
+    remove(progress)
     return state, seconds
+
+
+def _require_asked(folder: Path, asked: Mapping[str, Any]) -> None:
+    """Raise InputError unless a run that is resumed is asked for the same again."""
+    before = json.loads((folder / CONFIG).read_text()) if (folder / CONFIG).exists() else asked
+    if before != asked:
+        changed = ", ".join(name for name in asked if before.get(name) != asked[name])
+        raise InputError(f"{folder / CONFIG}: resume expects the options of the stopped run, other: {changed}")
+
+
+@devices.by_first
+def _describe(folder: Path, metrics: Mapping[str, Any]) -> None:
+    """Write history.csv, its figures and metrics.json."""
+    shutil.copyfile(folder / PROGRESS / HISTORY, folder / HISTORY)
+    for part, history in read_histories(folder / HISTORY).items():
+        report.write_figure(folder / "figures" / f"history_{part}.png", report.history_figure(history, part))
+    report.write_json(folder / "metrics.json", metrics)
 
 
 def load(folder: Path, pipeline: ModuleType) -> State:
@@ -91,7 +119,7 @@ def require_new_file(path: Path, overwrite: bool) -> None:
 
 def provenance() -> dict[str, str]:
     """Versions, hardware and date, to be kept beside results."""
-    device = jax.devices()[0]
+    device = jax.local_devices()[0]
     return {
         **checkpoint.versions(),
         "python": platform.python_version(),

@@ -6,15 +6,17 @@ Errors of the user end with one line on standard error, or one a fault of a file
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 from tyro.conf import FlagCreatePairsOff, subcommand
 
+from hepjax.cli import common
 from hepjax.cli.anomaly import Anomaly
 from hepjax.cli.calibrate import Calibrate
 from hepjax.cli.calochallenge import CaloChallenge
@@ -88,8 +90,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     compilation.use_cache()
     try:
-        command.run()
+        with _machines(command):
+            command.run()
     except (InputError, TrainingError) as error:
         print(*(f"hepjax: {line}" for line in str(error).splitlines()), sep="\n", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
     return 0
+
+
+def _machines(command: Any) -> contextlib.AbstractContextManager[None]:
+    """The devices and processes that a command, or the one of a pipeline, asks for."""
+    options = getattr(command, "command", command)
+    return options.used() if isinstance(options, common.Machines) else contextlib.nullcontext()

@@ -2,12 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Fit:
+class Machines:
+    """Options of every command that can share its work."""
+
+    devices: int | Literal["all"] = 1
+    """Devices of each machine that share the work."""
+    distributed: bool = False
+    """Share it with the job's other processes, too; SLURM, Open MPI, Kubernetes or the next three options tell them."""
+    coordinator: str | None = None
+    """Address host:port of the first process."""
+    processes: int | None = None
+    """Number of processes."""
+    process: int | None = None
+    """Number of this one, from zero."""
+
+    @contextlib.contextmanager
+    def used(self) -> Iterator[None]:
+        """Share the work of a block as asked; before it, nothing is to be done with JAX."""
+        from hepjax import devices
+
+        if self.distributed:
+            devices.join(self.coordinator, self.processes, self.process)
+        elif any(option is not None for option in (self.coordinator, self.processes, self.process)):
+            raise devices.InputError("options coordinator, processes and process, expected beside distributed")
+        with devices.use(self.devices):
+            yield
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Fit(Machines):
     """Options of every command that fits."""
 
     out: Path
@@ -21,7 +52,7 @@ class Fit:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Apply:
+class Apply(Machines):
     """Options of every command that applies a fitted model."""
 
     model: Path

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 
+from hepjax import devices
 from hepjax.data.addresses import Address, require_file
 from hepjax.files import atomic_write
 from hepjax.types import InputError
@@ -30,12 +31,13 @@ class Content(NamedTuple):
 def read(address: Address, keys: Sequence[str] = (), optional: Sequence[str] = ()) -> Content:
     """Read the data sets `keys` of a group, those of `optional` that it has, and no others; all when none is named.
 
+    In a block of `devices.together` each process reads its share of the rows, and all get everything.
     Raises InputError, one line with file, key and expectation, for a file, group or key that is missing or broken.
     """
     with opened(address, keys) as group, readable(address):
         names = [*keys, *(key for key in optional if key in group)]
         names = names or [key for key, item in group.items() if isinstance(item, h5py.Dataset)]
-        arrays = {key: np.asarray(dataset(group, address, key, keys or names)[()]) for key in names}
+        arrays = {key: _array(dataset(group, address, key, keys or names)) for key in names}
         attributes = {**group.file.attrs, **group.attrs}
         return Content(arrays, attributes, {key: {**attributes, **group[key].attrs} for key in names})
 
@@ -88,6 +90,10 @@ def create(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
             temporary.write_bytes(image.getbuffer())
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({_reason(error)})") from error
+
+
+def _array(data: h5py.Dataset) -> np.ndarray:
+    return devices.rows(data.__getitem__, len(data)) if data.shape else np.asarray(data[()])
 
 
 def _group(file: h5py.File, address: Address, keys: Sequence[str]) -> h5py.Group:
