@@ -1,0 +1,58 @@
+"""Train the model of `devices.py` in one process of a job, or alone; write everything that the fits return.
+
+Usage: processes.py FOLDER KILL [ADDRESS PROCESS]. The fit in float32, whose checkpoints go to FOLDER/fit and which goes
+on from there, writes FOLDER/float32_PROCESS.npz; the same in float64 without checkpoints follows. After KILL epochs of
+float32, unless that is zero, the process kills itself.
+"""
+
+import dataclasses
+import os
+import signal
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+from devices import CONFIG, MODEL, data  # beside this file
+
+from hepjax import devices
+from hepjax.training import fit
+
+FOLDER, KILL = Path(sys.argv[1]), int(sys.argv[2])
+PROCESS = int(sys.argv[4]) if len(sys.argv) > 4 else 0
+FAR = 100.0
+
+
+def score(key, params):
+    """A distance, from another point in each process: that of the first counts."""
+    return float(np.linalg.norm(params["b"] - FAR * PROCESS))
+
+
+def killing():
+    left = [KILL]
+
+    def score_and_die(key, params):
+        left[0] -= 1
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return score(key, params)
+
+    return score_and_die
+
+
+def train(dtype, **options):
+    with devices.use("all"):
+        fitted = fit(jax.random.key(0), MODEL, data(dtype, 450), **options)
+    assert fitted.params["a"].dtype == dtype and fitted.params["a"].is_fully_addressable
+    leaves = jax.tree.leaves(fitted)
+    np.savez(FOLDER / f"{np.dtype(dtype)}_{PROCESS}.npz", *(np.asarray(leaf) for leaf in leaves))
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    if len(sys.argv) > 4:
+        devices.join(sys.argv[3], 2, PROCESS)
+    config = dataclasses.replace(CONFIG, checkpoint_every=1)
+    train(np.float32, config=config, score=killing(), folder=FOLDER / "fit", resume=True)
+    jax.config.update("jax_enable_x64", True)
+    train(np.float64, config=CONFIG)
