@@ -26,7 +26,8 @@ def free_address():
 
 def run(*commands, devices=2, **environment):
     """Run Python with the words of each command, all at the same time, each on some host devices."""
-    own = {"JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": str(devices), **environment}
+    quick = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1", "JAX_PLATFORMS": "cpu"}
+    own = {"JAX_NUM_CPU_DEVICES": str(devices), **quick, **environment}
     started = [
         subprocess.Popen(
             [sys.executable, *map(str, words)],

@@ -10,10 +10,11 @@ import pytest
 SCRIPT = Path(__file__).parent / "scripts" / "processes.py"
 
 
-def train(folder, kill=(0, 0)):
+def train(folder, cache, kill=(0, 0)):
     """Train in two processes; after so many epochs they kill themselves."""
     address = processes.free_address()
-    return processes.run(*([SCRIPT, folder, kill[process], address, process] for process in range(2)))
+    words = ([SCRIPT, folder, kill[process], address, process] for process in range(2))
+    return processes.run(*words, JAX_ENABLE_COMPILATION_CACHE="1", JAX_COMPILATION_CACHE_DIR=str(cache))
 
 
 def left(folder, name):
@@ -26,7 +27,7 @@ def left(folder, name):
 def folder(tmp_path_factory):
     """What fits alone and in two processes have left, in `alone` and `two`."""
     folder = tmp_path_factory.mktemp("processes")
-    ended = [*processes.run([SCRIPT, folder / "alone", 0], devices=1), *train(folder / "two")]
+    ended = [*processes.run([SCRIPT, folder / "alone", 0], devices=1), *train(folder / "two", folder / "cache")]
     assert all(one == (0, "", one.error) for one in ended), ended
     return folder
 
@@ -39,16 +40,17 @@ def test_two_processes_give_the_result_of_one_device(folder, dtype, tolerance):
         distances = [np.linalg.norm(a - b) / np.linalg.norm(a) for a, b in zip(alone, two, strict=True)]
         assert max(distances) < tolerance
     assert all(map(np.array_equal, *both))
+    assert list((folder / "cache").iterdir())
 
 
 def test_one_is_killed_and_all_go_on(folder, tmp_path):
     """The one that the others talk through: they end with it, by themselves."""
-    first, second = train(tmp_path, kill=(4, 0))
+    first, second = train(tmp_path, folder / "cache", kill=(4, 0))
     assert first.code == -signal.SIGKILL and second.code not in (0, 2), second
     assert not list(tmp_path.glob("*.npz"))
     epochs = [int(path.name) for path in (tmp_path / "fit").iterdir() if path.name.isdigit()]
     assert epochs and max(epochs) < 5
-    ended = train(tmp_path)
+    ended = train(tmp_path, folder / "cache")
     assert [one.code for one in ended] == [0, 0], ended
     for process in range(2):
         name = f"float32_{process}"

@@ -1,8 +1,8 @@
 """Train the model of `devices.py` in one process of a job, or alone; write everything that the fits return.
 
 Usage: processes.py FOLDER KILL [ADDRESS PROCESS]. The fit in float32, whose checkpoints go to FOLDER/fit and which goes
-on from there, writes FOLDER/float32_PROCESS.npz; the same in float64 without checkpoints follows. After KILL epochs of
-float32, unless that is zero, the process kills itself.
+on from there, writes FOLDER/float32_PROCESS.npz. After KILL epochs, unless that is zero, the process kills itself. A
+fit that found no checkpoint is followed by one in float64.
 """
 
 import dataclasses
@@ -50,9 +50,11 @@ def train(dtype, **options):
 
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
+    resumed = (FOLDER / "fit").exists()
     if len(sys.argv) > 4:
         devices.join(sys.argv[3], 2, PROCESS)
     config = dataclasses.replace(CONFIG, checkpoint_every=1)
     train(np.float32, config=config, score=killing(), folder=FOLDER / "fit", resume=True)
-    jax.config.update("jax_enable_x64", True)
-    train(np.float64, config=CONFIG)
+    if not resumed:
+        jax.config.update("jax_enable_x64", True)
+        train(np.float64, config=CONFIG)
