@@ -30,6 +30,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python experiments/benchmarks/omnifold.py
 	$(BIN)/python experiments/benchmarks/calochallenge.py
 	$(BIN)/python experiments/benchmarks/export.py
+	$(BIN)/python experiments/benchmarks/scaling.py
 	$(BIN)/python experiments/benchmarks/table.py
 
 notebooks: $(VENV)/.dev

@@ -15,6 +15,7 @@ import contextlib
 import enum
 import functools
 import logging
+import re
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any, Literal, ParamSpec, TypeVar
@@ -33,7 +34,7 @@ Tree = TypeVar("Tree")
 P = ParamSpec("P")
 
 AXIS = "data"
-PIECE_BYTES = 1 << 26
+PIECE_BYTES = 1 << 26  # what processes send each other at a time
 _HEARD = "_heard"  # an attribute of errors that all processes know of
 _USED: ContextVar[Count] = ContextVar("devices", default=1)
 _TOGETHER: ContextVar[bool] = ContextVar("together", default=False)
@@ -121,8 +122,11 @@ def join(coordinator: str | None = None, processes: int | None = None, process: 
     """Join the other processes of a job, before anything else is done with JAX.
 
     Without arguments JAX reads what SLURM, Open MPI or Kubernetes say; otherwise coordinator is the `host:port` of the
-    first process, and process the number of this one. Raises InputError where that cannot be, or nobody answers.
+    first process, and process the number of this one. Raises InputError where that cannot be; where others do not come,
+    JAX ends the process after five minutes.
     """
+    if coordinator is not None and not re.fullmatch(r".+:\d+", coordinator):
+        raise InputError(f"distributed: coordinator {coordinator}, expected host:port")
     try:
         jax.distributed.initialize(coordinator, processes, process)
     except (RuntimeError, ValueError) as error:
@@ -157,7 +161,7 @@ def together() -> Iterator[None]:
         _TOGETHER.reset(token)
 
 
-def by_first(function: Callable[P, None]) -> Callable[P, None]:
+def by_first(function: Callable[P, object]) -> Callable[P, None]:
     """The function, which writes, done by the first process alone; the others wait, and fail with it."""
 
     @functools.wraps(function)
@@ -225,7 +229,7 @@ def _tell(error: Exception) -> None:
 
 
 def _bytes(share: np.ndarray, lengths: list[int]) -> list[np.ndarray]:
-    """The bytes of all processes' rows, sent in pieces that leave the devices' memory alone."""
+    """The bytes of all processes' rows, sent in pieces, since they pass through the memory of the devices."""
     row = share.dtype.itemsize * int(np.prod(share.shape[1:], dtype=int))
     padded = np.zeros(max(lengths) * row, np.uint8)
     padded[: share.nbytes] = np.ascontiguousarray(share).reshape(-1).view(np.uint8)

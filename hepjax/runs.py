@@ -51,12 +51,10 @@ def _claimed(options: common.Fit) -> Iterator[Path]:
     """The run folder, which the first process claims for all that share it."""
     with contextlib.ExitStack() as stack:
         with devices.together():
-            if not devices.is_first():
-                folder = options.out.absolute()
-            else:
+            if devices.is_first():
                 claim = data.output.claim(options.out, overwrite=options.overwrite, resume=options.resume)
-                folder = stack.enter_context(claim)
-        yield folder
+                stack.enter_context(claim)
+        yield Path(os.path.abspath(options.out))
 
 
 def fill(

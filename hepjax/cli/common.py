@@ -14,7 +14,7 @@ class Machines:
     """Options of every command that can share its work."""
 
     devices: int | Literal["all"] = 1
-    """Devices of each machine that share the work."""
+    """Devices of each process that share the work."""
     distributed: bool = False
     """Share it with the job's other processes, too; SLURM, Open MPI, Kubernetes or the next three options tell them."""
     coordinator: str | None = None

@@ -62,6 +62,7 @@ def test_a_file_that_one_process_lacks_ends_both(sample, tmp_path):
     [
         (("--devices", "1000"), "devices: 1000 asked for, expected all, or between 1 and"),
         (("--processes", "2"), "options coordinator, processes and process, expected beside distributed"),
+        (("--distributed", "--coordinator", "localhost"), "distributed: coordinator localhost, expected host:port"),
         (("--distributed", "--coordinator", "localhost:1"), "distributed: cannot join the job's processes ("),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
