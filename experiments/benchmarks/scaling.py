@@ -11,7 +11,7 @@ SQuIRELS' shape, 1.3 million parameters, flow matching), so that with perfect sc
     total_efficiency    seconds a step of one device with the whole batch, over those of all: the cost of sharing alone,
                         at the same work a core.
     agreement           largest norm-wise distance of a parameter array from that of one device after a hundred steps of
-                        SBUnfold's bridge, in float32 and float64; the program stops where it exceeds 1e-4 and 1e-9.
+                        a smaller net, in float32 and float64; the program stops where it exceeds 1e-4 and 1e-9.
 
 Results with versions and date: `experiments/benchmarks/results/scaling.json`.
 """
