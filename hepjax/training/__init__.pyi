@@ -1,12 +1,16 @@
 from . import checkpoint, config
 from .config import Config
+from .epoch import Encode
 from .history import History, TrainingError, extend, read_histories, write_histories, write_history
 from .loop import Fitted, fit
+from .stream import Stream
 
 __all__ = [
     "Config",
+    "Encode",
     "Fitted",
     "History",
+    "Stream",
     "TrainingError",
     "checkpoint",
     "config",

@@ -32,7 +32,13 @@ class Config:
     """Epochs without a better score or validation loss before training stops; 0 never stops early."""
     checkpoint_every: int = 0
     """Epochs between checkpoints, where a folder is given; 0 writes one at the end only."""
+    checkpoint_minutes: float = 10.0
+    """Minutes after which a checkpoint is written, inside an epoch too where events are read from disk; 0 is never."""
     epochs_per_call: int = 1
     """Epochs in one compiled call; selection, progress and checkpoints come once a call."""
     accumulate: int = 1
     """Equal pieces of a batch that are taken one after the other, their gradients averaged: to fit a small memory."""
+    window: int = 0
+    """Events that are shuffled together, several times a block, to read them from disk; 0 shuffles all at once."""
+    block: int = 512
+    """Neighbouring events that enter a window together: a multiple of what a file compresses as one is fast to read."""

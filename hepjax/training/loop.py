@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -12,7 +13,7 @@ import jax
 import numpy as np
 
 from hepjax import devices
-from hepjax.training import epoch, table
+from hepjax.training import epoch, resident, stream, table, windows
 from hepjax.training.config import Config
 from hepjax.training.history import History, TrainingError, check_finite, extend
 from hepjax.training.plan import make_plan
@@ -20,7 +21,7 @@ from hepjax.training.progress import progress_bar
 from hepjax.types import InputError, Loss, Params, PRNGKey
 
 # Fields that a resumed fit may change: they end or watch a fit, and leave its numbers as they are.
-FREE = ("epochs", "patience", "checkpoint_every")
+FREE = ("epochs", "patience", "checkpoint_every", "checkpoint_minutes")
 
 
 @runtime_checkable
@@ -70,11 +71,15 @@ def fit(
     params: Params | None = None,
     score: Callable[[PRNGKey, Params], Any] | None = None,
     validation: Any | None = None,
+    encode: epoch.Encode = epoch.Encode(),  # noqa: B008 - immutable
     folder: str | os.PathLike[str] | None = None,
     resume: bool = False,
     name: str = "fit",
 ) -> Fitted:
-    """Train a model by AdamW on shuffled batches, an epoch in one compiled scan over device-resident data.
+    """Train a model by AdamW on shuffled batches.
+
+    An epoch is one compiled scan over data on the devices, or one a window of data on disk; both give the same result
+    for the same `config.window` and `config.block`, up to rounding.
 
     A second fit with the same `model.loss`, shapes, batch size, weight decay, clipping and devices compiles nothing.
     Several devices (`devices.use`), and all processes of a job, which call this together with the same arguments, share
@@ -83,17 +88,18 @@ def fit(
     Args:
         key: typed key; the same key gives the same result.
         model: `init(key) -> params` and `loss(key, params, batch) -> (value, metrics)` with scalar metrics.
-        data: pytree of arrays with a leading axis of events; a batch is the same pytree.
+        data: pytree of arrays with a leading axis of events; a batch is the same pytree. Or a `Stream` of them.
         config: see `Config`.
         params: where to start; `model.init` when None.
         score: (key, params) -> number, lower is better, evaluated on the moving average after each compiled call; it
             selects the parameters in place of the validation loss. Its key is the same at each call. Of several
             processes the first one's number counts.
-        validation: events to validate on, in place of a fraction of `data`.
+        validation: events to validate on, in place of a fraction of `data`; in memory in any case.
+        encode: what makes batches of data and validation that are raw.
         folder: where to keep a checkpoint.
         resume: continue from the checkpoint in `folder`, when there is one, and end with the very parameters of an
-            unbroken fit, up to rounding where the devices are others. Only the fields patience and checkpoint_every of
-            `config` may differ, and epochs where the schedule is constant without warm-up.
+            unbroken fit, up to rounding where the devices are others. Only the fields that tell when to stop and to
+            write of `config` may differ, and epochs where the schedule is constant without warm-up.
         name: what the progress bar and errors call the fit.
 
     Raises:
@@ -101,36 +107,56 @@ def fit(
         TrainingError: a loss, gradient, validation loss or score is not a number.
     """
     init_key, split_key, run_key, score_key = jax.random.split(key, 4)
-    train, held = (data, validation) if validation is not None else table.split(split_key, data, config.validation)
-    rows = table.length(train, f"{name}: training data")
+    split = stream.split if isinstance(data, stream.Stream) else table.split
+    train, held = (data, validation) if validation is not None else split(split_key, data, config.validation)
+    rows = len(train.source) if isinstance(train, stream.Stream) else table.length(train, f"{name}: training data")
     plan = make_plan(config, rows)
-    recipe = epoch.Recipe(plan.batch_size, config.weight_decay, config.clip_norm, config.accumulate, plan.mesh)
-    held = None if held is None else devices.replicate(table.chunked(held, plan.batch_size), plan.mesh)
-    train = devices.replicate(train, plan.mesh)
-    run = epoch.compiled(model.loss, recipe)
+    recipe = epoch.Recipe(
+        plan.batch_size,
+        config.weight_decay,
+        config.clip_norm,
+        config.accumulate,
+        plan.mesh,
+        plan.window_steps,
+        config.block,
+    )
+    held = None if held is None else table.chunked(held, plan.batch_size)
 
     begin = jax.jit(model.init)(init_key) if params is None else params
     carry = epoch.starter(recipe)(devices.replicate(begin, plan.mesh))
     state = _Fit(carry, table.copy(carry.average), np.inf, 0, {})
     selection = "score" if score is not None else "val_loss" if held is not None else None
     identity = _identity(key, config, rows, selection)
+    if isinstance(train, stream.Stream):
+        trainer = windows.Trainer(run_key, train.source, held, model.loss, encode, recipe, plan)
+    else:
+        trainer = resident.Trainer(run_key, train, held, model.loss, encode, recipe, plan, config.epochs_per_call)
 
-    with _store(folder, resume) as store, progress_bar(name, config.epochs) as show:
+    with (
+        contextlib.closing(trainer),
+        _store(folder, resume) as store,
+        progress_bar(name, config.epochs) as show,
+    ):
         if store is not None:
-            state = _restore(store, state, identity, name)
+            state = _restore(store, state, identity, trainer, name)
+        saved = time.monotonic()
         while not _finished(state, config):
             before = state.done
-            numbers = np.arange(before, min(before + config.epochs_per_call, config.epochs))
-            carry, rows = run(state.carry, run_key, train, held, numbers, plan.rates[numbers], plan.decays[numbers])
-            rows = {"epoch": numbers + 1, "learning_rate": plan.rates[numbers, -1], **jax.device_get(rows)}
-            check_finite(rows, name)
-            if score is not None:
-                rows["score"] = _score(score, score_key, carry.average, rows["epoch"], name)
-            state = _select(state._replace(carry=carry, history=extend(state.history, rows)), selection)
+            carry, rows = trainer.advance(state.carry, before)
+            state = state._replace(carry=carry)
+            if rows is not None:
+                numbers = np.arange(before, before + len(rows["loss"]))
+                rows = {"epoch": numbers + 1, "learning_rate": plan.rates[numbers, -1], **rows}
+                check_finite(rows, name)
+                if score is not None:
+                    rows["score"] = _score(score, score_key, carry.average, rows["epoch"], name)
+                state = _select(state._replace(history=extend(state.history, rows)), selection)
             due = _finished(state, config) or _due(before, state.done, config.checkpoint_every)
-            if store is not None and due:
-                store.save(state.done, _arrays(state), {**_notes(state), "identity": identity})
-            show(state.done, _summary(state))
+            if store is not None and (due or _late(saved, config)):
+                notes = {**_notes(state), "position": trainer.position(), "identity": identity}
+                store.save(trainer.number(state.done), _arrays(state), notes)
+                saved = time.monotonic()
+            show(trainer.number(state.done) / trainer.windows, _summary(state))
     return Fitted(table.release(state.best), table.release(state.carry.params), state.history, state.best_epoch)
 
 
@@ -157,6 +183,13 @@ def _finished(state: _Fit, config: Config) -> bool:
 
 def _due(before: int, done: int, every: int) -> bool:
     return bool(every) and done // every > before // every
+
+
+def _late(saved: float, config: Config) -> bool:
+    """Whether the last checkpoint, or the start, is long ago: the first process tells all."""
+    return (
+        bool(config.checkpoint_minutes) and devices.of_first(time.monotonic() - saved) > 60 * config.checkpoint_minutes
+    )
 
 
 def _summary(state: _Fit) -> str:
@@ -203,7 +236,7 @@ def _notes(state: _Fit) -> dict[str, Any]:
     }
 
 
-def _restore(store: Any, state: _Fit, identity: dict[str, Any], name: str) -> _Fit:
+def _restore(store: Any, state: _Fit, identity: dict[str, Any], trainer: Any, name: str) -> _Fit:
     """The fit as the last checkpoint of the store left it, or as it is when there is none."""
     restored = store.restore(_arrays(state))
     if restored is None:
@@ -212,5 +245,6 @@ def _restore(store: Any, state: _Fit, identity: dict[str, Any], name: str) -> _F
     for field, value in identity.items():
         if notes["identity"].get(field) != value:
             raise InputError(f"{store.folder}: holds a {name} with another {field}; expected {value!r} to resume")
+    trainer.seek(notes["position"])
     history = {quantity: np.array(column) for quantity, column in notes["history"].items()}
     return _Fit(**arrays, best_value=notes["best_value"], best_epoch=notes["best_epoch"], history=history)

@@ -17,9 +17,11 @@ class Plan(NamedTuple):
     """Batches and rates of a whole fit.
 
     rates: learning rate of each step. decays: decay of the moving average at each step.
+    window_steps: steps whose rows are shuffled together; the last window has those that are left over, too.
     """
 
     batch_size: int
+    window_steps: int
     mesh: Mesh
     rates: Float[np.ndarray, "epochs steps"]
     decays: Float[np.ndarray, "epochs steps"]
@@ -44,6 +46,7 @@ def make_plan(config: Config, rows: int) -> Plan:
     shape = (config.epochs, rows // batch_size)
     return Plan(
         batch_size,
+        _window_steps(config.window, batch_size, shape[1]),
         mesh,
         learning_rates(config, shape[0] * shape[1]).reshape(shape),
         ema_decays(config.ema, shape[0] * shape[1]).reshape(shape),
@@ -66,10 +69,19 @@ def check(config: Config) -> None:
         "checkpoint_every": (config.checkpoint_every >= 0, "zero or positive"),
         "epochs_per_call": (config.epochs_per_call >= 1, "at least 1"),
         "accumulate": (config.accumulate >= 1, "at least 1"),
+        "window": (config.window >= 0, "zero or positive"),
+        "block": (config.block >= 1, "at least 1"),
+        "checkpoint_minutes": (config.checkpoint_minutes >= 0, "zero or positive"),
     }
     for field, (holds, expectation) in expected.items():
         if not holds:
             raise InputError(f"training: {field} is {getattr(config, field)!r}; expected {expectation}")
+
+
+def _window_steps(window: int, batch_size: int, steps: int) -> int:
+    """Steps of a window of about so many events, such that windows are nearly equal; all steps of an epoch for 0."""
+    most = max(window // batch_size, 1) if window else steps
+    return steps // -(-steps // most)
 
 
 def learning_rates(config: Config, steps: int) -> Float[np.ndarray, " steps"]:

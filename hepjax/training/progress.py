@@ -12,7 +12,7 @@ from hepjax import devices
 
 
 @contextlib.contextmanager
-def progress_bar(name: str, epochs: int) -> Iterator[Callable[[int, str], None]]:
+def progress_bar(name: str, epochs: int) -> Iterator[Callable[[float, str], None]]:
     """Give a function `(epochs done, text) -> None` that moves the bar on standard error."""
     console = Console(stderr=True)
     columns = (

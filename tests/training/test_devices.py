@@ -33,6 +33,10 @@ def test_four_devices_give_the_result_of_one(report):
     assert report["float32"] < 1e-4
 
 
+def test_four_devices_that_read_from_disk_give_the_result_of_one_in_memory(report):
+    assert report["stream"] < 1e-4
+
+
 def test_a_batch_that_does_not_divide_is_refused(report):
     assert report["refusal"] == "training: a batch of 42 events does not divide over 4 devices"
 

@@ -15,7 +15,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from hepjax import devices
-from hepjax.training import Config, checkpoint, fit
+from hepjax.training import Config, Stream, checkpoint, fit
 from hepjax.types import InputError, State
 
 CONFIG = Config(epochs=10, batch_size=40, learning_rate=3e-3, accumulate=2)
@@ -51,6 +51,19 @@ def distance(dtype, rows) -> float:
     return max(float(np.linalg.norm(a - b) / np.linalg.norm(a)) for a, b in pairs)
 
 
+def distance_of_stream() -> float:
+    """The same of a fit on four devices that reads windows, against one device that has the table in memory."""
+    config = dataclasses.replace(CONFIG, validation=0.0, window=120, block=10)
+    events, key = data(np.float32, 400)["x"], jax.random.key(0)
+    model = SimpleNamespace(
+        init=init, loss=lambda key, params, x: loss(key, params, {"x": x, "y": x[:, 0], "weight": 1})
+    )
+    one = fit(key, model, events, config)
+    with devices.use(4):
+        four = fit(key, model, Stream(events), config)
+    return max(float(np.linalg.norm(one.last[name] - x) / np.linalg.norm(x)) for name, x in four.last.items())
+
+
 def refusal() -> str:
     try:
         config = dataclasses.replace(CONFIG, batch_size=42, accumulate=1)
@@ -70,7 +83,7 @@ def save(path: str) -> None:
 if __name__ == "__main__":
     assert jax.device_count() == 4
     # Of 400 events the validation chunks divide over four devices, of 450 they do not.
-    report = {"float32": distance(np.float32, 400), "refusal": refusal()}
+    report = {"float32": distance(np.float32, 400), "refusal": refusal(), "stream": distance_of_stream()}
     save(sys.argv[1])
     jax.config.update("jax_enable_x64", True)
     print(json.dumps({**report, "float64": distance(np.float64, 450)}))

@@ -1,7 +1,7 @@
 """Train a tiny model unbroken, and again while it is killed at random moments; print a JSON of what came of it.
 
-Usage: killed.py folder. One process imports jax and forks the trainings before any computation, so that a training
-starts in little time.
+Usage: killed.py folder [stream]; with stream the events are a `Stream`, killed inside of an epoch. One process imports
+jax and forks the trainings before any computation, so that a training starts in little time.
 """
 
 import json
@@ -17,10 +17,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hepjax.training import Config, checkpoint, fit
+from hepjax.training import Config, Stream, checkpoint, fit
 
+STREAM = "stream" in sys.argv
 CONFIG = Config(epochs=60, batch_size=32, checkpoint_every=1, learning_rate=0.01)
-KILLS = 5
+if STREAM:
+    CONFIG = Config(epochs=8, batch_size=32, checkpoint_minutes=1e-9, learning_rate=0.01, window=64, block=16)
+KILLS = 1 if STREAM else 5
 
 
 def train(folder: Path | None, out: Path) -> None:
@@ -33,7 +36,8 @@ def train(folder: Path | None, out: Path) -> None:
 
     data = np.random.default_rng(0).normal(size=(200, 4)).astype(np.float32)
     model = SimpleNamespace(init=init, loss=loss)
-    fitted = fit(jax.random.key(0), model, data, CONFIG, folder=folder, resume=folder is not None)
+    events = Stream(data) if STREAM else data
+    fitted = fit(jax.random.key(0), model, events, CONFIG, folder=folder, resume=folder is not None)
     leaves = jax.tree.leaves(fitted)
     np.savez(out, *(np.asarray(leaf) for leaf in leaves))
 
@@ -46,21 +50,21 @@ def start(folder: Path | None, out: Path) -> int:
     return process
 
 
-def last_epoch(folder: Path) -> int:
+def last_step(folder: Path) -> int:
     return max((int(path.name) for path in folder.glob("*") if path.name.isdigit()), default=0)
 
 
 def kill_once(folder: Path, out: Path) -> dict:
     """Let a training write a checkpoint, then kill it a random moment later."""
-    before = last_epoch(folder)
+    before = last_step(folder)
     process = start(folder, out)
     deadline = time.monotonic() + 120
-    while last_epoch(folder) <= before and time.monotonic() < deadline:
+    while last_step(folder) <= before and time.monotonic() < deadline:
         time.sleep(0.01)
     time.sleep(random.uniform(0, 0.3))
     os.kill(process, signal.SIGKILL)
     killed = os.WIFSIGNALED(os.waitpid(process, 0)[1])
-    return {"from": before, "to": last_epoch(folder), "killed": killed}
+    return {"from": before, "to": last_step(folder), "killed": killed}
 
 
 def main(folder: Path) -> None:

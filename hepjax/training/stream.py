@@ -1,0 +1,72 @@
+"""Events to train on that stay on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import jax
+import numpy as np
+from jaxtyping import Integer
+
+from hepjax.training.shuffle import permutation
+from hepjax.types import PRNGKey
+
+PASS = 4096  # rows read at a time in a pass through a table
+
+
+@runtime_checkable
+class Source(Protocol):
+    """A table on disk: its length, and slices of it as a pytree of NumPy arrays (rows, ...).
+
+    It is read in threads other than the one that opened it. Raises InputError where it cannot be read.
+    """
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice, /) -> Any: ...
+
+
+class Stream(NamedTuple):
+    """What `fit` takes in place of a table in memory, to read it window by window in every epoch."""
+
+    source: Source
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """Some rows of a source, rising; neighbours in the part are near each other in the source."""
+
+    source: Source
+    rows: Integer[np.ndarray, " n"]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, rows: slice, /) -> Any:
+        taken = self.rows[rows]
+        first = int(taken[0])
+        return jax.tree.map(lambda x: x[taken - first], self.source[first : int(taken[-1]) + 1])
+
+
+def read(source: Source, *parts: Integer[np.ndarray, " _"]) -> tuple[Any, ...]:
+    """Several parts of a table, each of rising rows, in one pass through all of it."""
+    found: list[list[Any]] = [[] for _ in parts]
+    for start in range(0, len(source), PASS):
+        piece = source[start : start + PASS]
+        for rows, into in zip(parts, found, strict=True):
+            low, high = np.searchsorted(rows, (start, start + PASS))
+            inside = rows[low:high] - start
+            into.append(jax.tree.map(lambda x: x[inside], piece))  # noqa: B023 - used at once
+    return tuple(jax.tree.map(lambda *xs: np.concatenate(xs), *pieces) for pieces in found)
+
+
+def split(key: PRNGKey, stream: Stream, fraction: float) -> tuple[Stream, Any | None]:
+    """Disjoint random parts: a stream to train on, and events for validation in memory, None for a fraction of zero."""
+    rows = len(stream.source)
+    held = min(max(round(fraction * rows), 1), rows - 1) if fraction > 0 else 0
+    if not held:
+        return stream, None
+    order = np.asarray(jax.jit(permutation, static_argnums=1)(key, rows))
+    train, held = np.sort(order[held:]), np.sort(order[:held])
+    return Stream(Part(stream.source, train)), read(stream.source, held)[0]
