@@ -51,9 +51,8 @@ def refine_squirels(options: SquirelsRefine) -> None:
 
 def fit_caloflow(options: CaloflowFit) -> None:
     """`hepjax caloflow fit`: a run folder."""
-    with devices.together():
-        showers = data.showers.read(options.showers)
-    runs.fit(options, caloflow, showers, options.config)
+    with runs.showers(options, options.showers, functools.partial(caloflow.in_memory, options.config)) as showers:
+        runs.fit(options, caloflow, showers, options.config)
 
 
 def sample_caloflow(options: CaloflowSample) -> None:

@@ -17,8 +17,9 @@ import json
 import os
 import platform
 import shutil
+import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,8 +28,9 @@ import jax
 
 from hepjax import data, devices, report
 from hepjax.cli import common
+from hepjax.pipelines import stored
 from hepjax.training import checkpoint, read_histories, spec
-from hepjax.types import InputError, State
+from hepjax.types import Geometry, InputError, Showers, State
 
 CONFIG, CHECKPOINT, PROGRESS, HISTORY = "config.json", "checkpoint", "progress", "history.csv"
 MACHINES = tuple(field.name for field in dataclasses.fields(common.Machines))
@@ -55,6 +57,37 @@ def _claimed(options: common.Fit) -> Iterator[Path]:
                 claim = data.output.claim(options.out, overwrite=options.overwrite, resume=options.resume)
                 stack.enter_context(claim)
         yield Path(os.path.abspath(options.out))
+
+
+@contextlib.contextmanager
+def showers(
+    options: common.FitLarge, address: str, copies: Callable[[Geometry], int]
+) -> Iterator[Showers | stored.Stored]:
+    """Give the showers of a file to a block that fits them: in memory where they fit, else on disk, and say so.
+
+    copies: how many times a fit in memory has them there. Raises InputError for a budget that is none, and as
+    `data.showers.opened` does.
+    """
+    budget = memory_bytes() // 2 if options.memory_gib is None else int(options.memory_gib * 2**30)
+    if budget <= 0:
+        raise InputError(f"memory-gib is {options.memory_gib}, expected a positive number")
+    with data.showers.opened(address) as found:
+        needed = found.nbytes * copies(found.geometry)
+        if needed > budget:
+            if devices.is_first():
+                needs = f"a fit in memory needs {needed / 2**30:.3g} GiB of {budget / 2**30:.3g}"
+                print(f"hepjax: {address}: {needs}; showers are read while training", file=sys.stderr)
+            yield stored.Stored(found, budget, found.rows_a_chunk)
+            return
+    yield data.showers.read(address)
+
+
+def memory_bytes() -> int:
+    """Memory that this process may have: the machine's, or its share by the control group."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with contextlib.suppress(OSError, ValueError):
+        return min(machine, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return machine
 
 
 def fill(

@@ -12,7 +12,7 @@ from hepjax.pipelines.caloflow_config import Config
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CaloflowFit(common.Fit):
+class CaloflowFit(common.FitLarge):
     """Train the flows of the layers' energies and of the cells.
 
     Addresses are file.hdf5:group/path; without a group the file's root holds incident_energies and showers.

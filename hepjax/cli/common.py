@@ -52,6 +52,15 @@ class Fit(Machines):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class FitLarge(Fit):
+    """Options of every command that fits to files larger than memory."""
+
+    memory_gib: float | None = None
+    """Memory for the showers and what is made of them; where more is needed, they are read from disk while training
+    (needs grain). A half of the machine's by default."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Apply(Machines):
     """Options of every command that applies a fitted model."""
 

@@ -71,6 +71,16 @@ class Stored:
     def __len__(self) -> int:
         return self.voxels.shape[0]
 
+    @property
+    def nbytes(self) -> int:
+        """What all showers take in memory."""
+        return 4 * len(self) * (1 + self.geometry.voxels)
+
+    @property
+    def rows_a_chunk(self) -> int:
+        """Showers that the file compresses together, so that reading one is reading all; 1 without compression."""
+        return (self.voxels.chunks or (1,))[0]
+
     def __getitem__(self, rows: slice) -> Showers:
         """Read and check showers, float32 MeV; raises InputError for what is not physical."""
         with hdf5.readable(self.address):

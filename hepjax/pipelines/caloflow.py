@@ -16,9 +16,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from hepjax import data, metrics
-from hepjax.pipelines import caloflow_coordinates, caloflow_training, options, samples, states, symmetry
+from hepjax.pipelines import caloflow_coordinates, caloflow_training, options, samples, states, stored, symmetry
 from hepjax.pipelines import caloflow_model as model
 from hepjax.pipelines.caloflow_config import Config
+from hepjax.pipelines.stored import Stored
 from hepjax.training import checkpoint, plan
 from hepjax.types import AnyArray, Geometry, InputError, PRNGKey, Showers, State
 
@@ -31,7 +32,7 @@ __all__ = ["Config", "fit", "load", "log_prob", "sample", "save"]
 
 def fit(
     key: PRNGKey,
-    showers: Showers,
+    showers: Showers | Stored,
     config: Config = Config(),  # noqa: B008 - frozen
     *,
     folder: str | os.PathLike[str] | None = None,
@@ -39,25 +40,20 @@ def fit(
 ) -> State:
     """Train the flows on a sample of showers.
 
+    Of showers in a file that stay there, constants are fitted to a random sample, and each epoch draws fresh noise, in
+    place of `config.copies`.
+
     folder: where checkpoints and `history.csv` go; with resume, a fit that was killed continues there and ends with the
     same parameters. Returns a `State` for `sample`, `log_prob` and `save`. Raises InputError for options out of range,
     and for showers that are not physical, fewer than 100, or all of one energy.
     """
     _check_options(config)
-    samples.require(showers)
     key_rows, key_noise, key_train = jax.random.split(key, 3)
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key_rows)))
-    rows = samples.hold_out(rng, len(showers), config.validation)
-    heavy = caloflow_coordinates.heavy_layers(np.asarray(metrics.layer_energies(showers.voxels, showers.geometry)))
-    nodes = int(np.clip(len(rows[0]) // SHOWERS_A_NODE, 2, config.nodes))
-    spec = model.Spec(config, showers.geometry, heavy, nodes)
-    images = symmetry.orientations(showers.geometry)
-    if config.symmetry == "none" or not symmetry.symmetric(showers, images):
-        images = images[:1]
-    train, held = (symmetry.turn(showers[part], images) for part in rows)
-    constants, train, held = caloflow_training.tables(key_noise, spec, train, held)
+    prepare = _prepare_stored if isinstance(showers, Stored) else _prepare
+    spec, constants, inputs = prepare(key_noise, rng, showers, config)
     place = None if folder is None else Path(folder)
-    return State(spec, constants, caloflow_training.fit_flows(key_train, spec, train, held, place, resume))
+    return State(spec, constants, caloflow_training.fit_flows(key_train, spec, inputs, place, resume))
 
 
 def sample(key: PRNGKey, state: State, incident_energy: Float[AnyArray, " n"]) -> Showers:
@@ -121,6 +117,48 @@ def require_geometry(state: State, geometry: Geometry) -> None:
     """Raises InputError unless the geometry is that of the state."""
     if geometry != state.spec.geometry:
         raise InputError(f"showers of geometry {geometry.name}, the model expects {state.spec.geometry.name}")
+
+
+def in_memory(config: Config, geometry: Geometry) -> int:
+    """How many showers a fit in memory makes of each: itself, in all orientations, and those in draws of the noise."""
+    return 1 + _images(config, geometry) * (1 + config.copies)
+
+
+def _images(config: Config, geometry: Geometry) -> int:
+    """Orientations in which showers may be trained on."""
+    return len(symmetry.orientations(geometry)) if config.symmetry == "auto" else 1
+
+
+Prepared = tuple[model.Spec, caloflow_coordinates.Fitted, caloflow_training.Inputs]
+
+
+def _prepare(key: PRNGKey, rng: np.random.Generator, showers: Showers, config: Config) -> Prepared:
+    """What the flows need of showers in memory."""
+    samples.require(showers)
+    rows = samples.hold_out(rng, len(showers), config.validation)
+    spec, images = _specify(showers, len(rows[0]), config)
+    train, held = (symmetry.turn(showers[part], images) for part in rows)
+    constants, train, held = caloflow_training.tables(key, spec, train, held)
+    return spec, constants, caloflow_training.from_memory(train, held)
+
+
+def _prepare_stored(key: PRNGKey, rng: np.random.Generator, showers: Stored, config: Config) -> Prepared:
+    """What they need of showers on disk."""
+    key_fit, key_start = jax.random.split(key)
+    divided = stored.divide(rng, showers, config.validation, _images(config, showers.geometry))
+    spec, images = _specify(divided.sample, len(divided.sample), config)
+    constants = caloflow_training.constants(key_fit, spec, symmetry.turn(divided.sample, images))
+    return spec, constants, caloflow_training.from_disk(key_start, spec, constants, images, divided)
+
+
+def _specify(showers: Showers, train: int, config: Config) -> tuple[model.Spec, np.ndarray]:
+    """The specification for a sample of which `train` showers are trained on, and their orientations in training."""
+    heavy = caloflow_coordinates.heavy_layers(np.asarray(metrics.layer_energies(showers.voxels, showers.geometry)))
+    nodes = int(np.clip(train // SHOWERS_A_NODE, 2, config.nodes))
+    images = symmetry.orientations(showers.geometry)
+    if config.symmetry == "none" or not symmetry.symmetric(showers, images):
+        images = images[:1]
+    return model.Spec(config, showers.geometry, heavy, nodes), images
 
 
 def _check_options(config: Config) -> None:

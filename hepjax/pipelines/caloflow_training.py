@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Int
 
 from hepjax import dynamics, flows
 from hepjax.pipelines import caloflow_model as model
+from hepjax.pipelines import stored
 from hepjax.pipelines.caloflow_coordinates import Encoded, Fitted
-from hepjax.training import fit
+from hepjax.training import Config, Encode, fit
 from hepjax.training.history import write_histories
 from hepjax.types import Events, PRNGKey, Showers, State
 
@@ -28,44 +33,88 @@ def tables(key: PRNGKey, spec: model.Spec, train: Showers, held: Showers) -> tup
     Every shower comes in `copies` draws of the noise.
     """
     key_fit, key_train, key_held = jax.random.split(key, 3)
-    constants = model.coordinates(spec).fit(dynamics.event_keys(key_fit, (len(train),)), _on_device(train))
+    fitted = constants(key_fit, spec, train)
 
     def encode(key, showers):
         pieces = []
         for copy in jax.random.split(key, spec.config.copies):
             keys = dynamics.event_keys(copy, (len(showers),))
             for rows in np.array_split(np.arange(len(showers)), -(-len(showers) // PIECE)):
-                pieces.append(model.encoder(spec)(keys[rows], constants, _on_device(showers[rows])))
+                pieces.append(model.encoder(spec)(keys[rows], fitted, _on_device(showers[rows])))
         return jax.tree.map(lambda *parts: jnp.concatenate(parts), *pieces)
 
-    return constants, encode(key_train, train), encode(key_held, held)
+    return fitted, encode(key_train, train), encode(key_held, held)
 
 
-def fit_flows(
-    key: PRNGKey, spec: model.Spec, train: Encoded, held: Encoded, folder: Path | None, resume: bool
-) -> model.Params:
+def constants(key: PRNGKey, spec: model.Spec, showers: Showers) -> Fitted:
+    """Constants fitted to showers to train on."""
+    return model.coordinates(spec).fit(dynamics.event_keys(key, (len(showers),)), _on_device(showers))
+
+
+class Inputs(NamedTuple):
+    """What the flows train on.
+
+    of: (which of the coordinates, how to train) -> the arguments of `training.fit` for them. start: coordinates of the
+    events that start activation normalisation.
+    """
+
+    of: Callable[[Callable[[Encoded], Events], Config], dict[str, Any]]
+    start: Encoded
+
+
+def from_memory(train: Encoded, held: Encoded) -> Inputs:
+    """Tables of coordinates."""
+
+    def of(events, recipe):
+        return {"data": events(train), "validation": events(held), "config": recipe}
+
+    return Inputs(of, jax.tree.map(lambda a: a[:START], train))
+
+
+def from_disk(
+    key: PRNGKey, spec: model.Spec, constants: Fitted, images: Int[np.ndarray, "o v"], divided: stored.Divided
+) -> Inputs:
+    """Showers that become coordinates in each step, with fresh noise, in a random one of the orientations `images`."""
+
+    def of(events, recipe):
+        encode = Encode(_fresh(spec, events), (constants, images))
+        config = divided.recipe(recipe)
+        return {"data": divided.train, "validation": divided.held, "encode": encode, "config": config}
+
+    start = _on_device(divided.sample[:START])
+    return Inputs(of, model.encoder(spec)(dynamics.event_keys(key, (len(start),)), constants, start))
+
+
+@functools.cache
+def _fresh(spec: model.Spec, events: Callable[[Encoded], Events]) -> Callable[..., Events]:
+    """The function (key, (constants, images), showers) -> events to train on."""
+
+    def encode(key, constants, showers):
+        fitted, images = constants
+        key_turn, key_noise = jax.random.split(key)
+        showers, rows = _on_device(showers), showers.incident_energy.shape
+        turned = images[jax.random.randint(key_turn, rows, 0, len(images))]
+        voxels = jnp.take_along_axis(showers.voxels, turned, -1)
+        keys, showers = dynamics.event_keys(key_noise, rows), Showers(showers.incident_energy, voxels, spec.geometry)
+        return events(model.coordinates(spec).encode(keys, fitted, showers))
+
+    return encode
+
+
+def fit_flows(key: PRNGKey, spec: model.Spec, inputs: Inputs, folder: Path | None, resume: bool) -> model.Params:
     """Fit the flows of a spec one after the other; `folder` gets a checkpoint of each, and history.csv."""
     config, keys = spec.config, dict(zip(FLOWS, jax.random.split(key, len(FLOWS)), strict=True))
     histories = {}
 
     def run(name, trained, recipe, events, begin):
-        fitted = fit(
-            keys[name],
-            trained,
-            events(train),
-            recipe,
-            params=begin,
-            validation=events(held),
-            folder=None if folder is None else folder / name,
-            resume=resume,
-            name=name,
-        )
+        place = None if folder is None else folder / name
+        arguments = inputs.of(events, recipe)
+        fitted = fit(keys[name], trained, params=begin, folder=place, resume=resume, name=name, **arguments)
         histories[name] = fitted.history
         return fitted.params
 
     def fit_flow(name, flow, recipe, events):
-        batch = jax.tree.map(lambda a: a[:START], events(train))
-        return run(name, flow, recipe, events, jax.jit(flow.init)(keys[name], batch))
+        return run(name, flow, recipe, events, jax.jit(flow.init)(keys[name], events(inputs.start)))
 
     if config.variant == "coupling":
         params = model.Params(None, fit_flow("cells", model.cells_flow(spec), config.training, _all), None)

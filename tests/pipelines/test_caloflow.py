@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from toys import physical, same_numbers, toy_showers
 
+from hepjax import data
 from hepjax.pipelines import caloflow
+from hepjax.pipelines.stored import Stored
 from hepjax.training import Config as Training
 from hepjax.types import InputError, Showers
 
@@ -124,3 +126,23 @@ def test_energies_beyond_the_training_are_refused(fitted, energy):
 def test_showers_of_another_geometry_are_refused(fitted):
     with pytest.raises(InputError, match="crystals_4x4"):
         caloflow.log_prob(jax.random.key(0), fitted["coupling"], toy_showers(0, 10, name="crystals_5x5"))
+
+
+def test_showers_are_learned_from_disk(fitted, tmp_path):
+    """Memory for 3200 showers of 4 x 4 cells: a sample of 266 of them, windows of 512."""
+    data.showers.write(tmp_path / "showers.hdf5", toy_showers(0, 1200))
+    config = dataclasses.replace(TINY, variant="coupling", symmetry="none")
+    with data.showers.opened(tmp_path / "showers.hdf5") as showers:
+        state = caloflow.fit(jax.random.key(0), Stored(showers, 3200 * 4 * 17, showers.rows_a_chunk), config)
+    others = toy_showers(2, 200)
+    own, in_memory = (caloflow.log_prob(jax.random.key(1), s, others).mean() for s in (state, fitted["coupling"]))
+    # Two epochs of four times the showers; nats a shower of 16 cells.
+    assert own > in_memory - 1
+    assert physical(caloflow.sample(jax.random.key(1), state, others.incident_energy))
+
+
+def test_memory_for_no_sample_is_refused(tmp_path):
+    data.showers.write(tmp_path / "showers.hdf5", toy_showers(0, 300))
+    with data.showers.opened(tmp_path / "showers.hdf5") as showers:
+        with pytest.raises(InputError, match="memory for a sample of 8 showers, a fit from disk needs at least 100"):
+            caloflow.fit(jax.random.key(0), Stored(showers, 100 * 4 * 17), dataclasses.replace(TINY, symmetry="none"))
