@@ -51,7 +51,8 @@ def refine_squirels(options: SquirelsRefine) -> None:
 
 def fit_caloflow(options: CaloflowFit) -> None:
     """`hepjax caloflow fit`: a run folder."""
-    with runs.showers(options, options.showers, functools.partial(caloflow.in_memory, options.config)) as showers:
+    copies = functools.partial(caloflow.in_memory, options.config)
+    with runs.showers(options.showers, options.memory_gib, copies) as showers:
         runs.fit(options, caloflow, showers, options.config)
 
 
@@ -67,9 +68,8 @@ def sample_caloflow(options: CaloflowSample) -> None:
 
 def fit_calibration(options: CalibrateFit) -> None:
     """`hepjax calibrate fit`: a run folder."""
-    with devices.together():
-        showers = data.showers.read(options.showers)
-    runs.fit(options, calibration, showers, options.config)
+    with runs.showers(options.showers, options.memory_gib, lambda geometry: calibration.IN_MEMORY) as showers:
+        runs.fit(options, calibration, showers, options.config)
 
 
 def apply_calibration(options: CalibrateApply) -> None:
@@ -85,9 +85,9 @@ def apply_calibration(options: CalibrateApply) -> None:
 
 def fit_anomaly(options: AnomalyFit) -> None:
     """`hepjax anomaly fit`: a run folder."""
-    with devices.together():
-        background = data.showers.read(options.background)
-    runs.fit(options, anomaly, background, options.config)
+    copies = functools.partial(caloflow.in_memory, options.config.showers)
+    with runs.showers(options.background, options.memory_gib, copies) as background:
+        runs.fit(options, anomaly, background, options.config)
 
 
 def score_anomaly(options: AnomalyScore) -> None:

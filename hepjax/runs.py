@@ -17,7 +17,6 @@ import json
 import os
 import platform
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -61,22 +60,23 @@ def _claimed(options: common.Fit) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def showers(
-    options: common.FitLarge, address: str, copies: Callable[[Geometry], int]
+    address: str, memory_gib: float | None, copies: Callable[[Geometry], int]
 ) -> Iterator[Showers | stored.Stored]:
     """Give the showers of a file to a block that fits them: in memory where they fit, else on disk, and say so.
 
-    copies: how many times a fit in memory has them there. Raises InputError for a budget that is none, and as
+    memory_gib: what they may take, a half of the memory by default. copies: how many times a fit in memory has them
+    there. Raises InputError for a budget that is none, and as
     `data.showers.opened` does.
     """
-    budget = memory_bytes() // 2 if options.memory_gib is None else int(options.memory_gib * 2**30)
+    budget = memory_bytes() // 2 if memory_gib is None else int(memory_gib * 2**30)
     if budget <= 0:
-        raise InputError(f"memory-gib is {options.memory_gib}, expected a positive number")
+        raise InputError(f"memory-gib is {memory_gib}, expected a positive number")
     with data.showers.opened(address) as found:
         needed = found.nbytes * copies(found.geometry)
         if needed > budget:
             if devices.is_first():
                 needs = f"a fit in memory needs {needed / 2**30:.3g} GiB of {budget / 2**30:.3g}"
-                print(f"hepjax: {address}: {needs}; showers are read while training", file=sys.stderr)
+                print(f"hepjax: {address}: {needs}; showers are read while training")
             yield stored.Stored(found, budget, found.rows_a_chunk)
             return
     yield data.showers.read(address)

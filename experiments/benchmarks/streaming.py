@@ -109,7 +109,7 @@ def in_process(options: Options, file: Path, way: str) -> dict[str, Any]:
 
 def train(options: Options, file: Path) -> dict[str, Any]:
     """Steps a second of a fit that has nothing left to compile, its losses, and the largest memory of all."""
-    net = nets.resnet(GEOMETRY.voxels, 1, width=256, blocks=2)
+    net = nets.resnet(GEOMETRY.voxels, 1, width=512, blocks=2)
     model = training_model(net)
     with data.showers.opened(file) as found:
         on_disk = stored.Stored(found, int(options.memory_gib * 2**30), found.rows_a_chunk)

@@ -12,7 +12,7 @@ from hepjax.pipelines.anomaly_config import Config, Energy, Quantity, Sides
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AnomalyFit(common.Fit):
+class AnomalyFit(common.FitLarge):
     """Train on background showers, and learn which likelihoods are usual.
 
     Addresses are file.hdf5:group/path; without a group the file's root holds incident_energies and showers.

@@ -12,7 +12,7 @@ from hepjax.pipelines.calibration_config import Config
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CalibrateFit(common.Fit):
+class CalibrateFit(common.FitLarge):
     """Train the likelihood of showers given their energy.
 
     Addresses are file.hdf5:group/path; without a group the file's root holds incident_energies and showers.

@@ -56,8 +56,8 @@ class FitLarge(Fit):
     """Options of every command that fits to files larger than memory."""
 
     memory_gib: float | None = None
-    """Memory for the showers and what is made of them; where more is needed, they are read from disk while training
-    (needs grain). A half of the machine's by default."""
+    """Memory for the showers and what is made of them, a half of the machine's by default; where more is needed, they
+    are read from disk while training, which needs grain."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ photons look too likely rather than too unlikely: the two-sided score is for the
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -23,9 +24,19 @@ from jaxtyping import Array, Float, Int
 
 from hepjax import data, transforms
 from hepjax.pipelines import anomaly_model as model
-from hepjax.pipelines import calibration, calibration_model, caloflow, caloflow_training, options, samples, states
+from hepjax.pipelines import (
+    calibration,
+    calibration_model,
+    caloflow,
+    caloflow_training,
+    options,
+    samples,
+    states,
+    stored,
+)
 from hepjax.pipelines.anomaly_config import Config, Energy, Quantity, Sides
 from hepjax.pipelines.anomaly_model import Scored
+from hepjax.pipelines.stored import Stored
 from hepjax.training import checkpoint, read_histories, write_histories
 from hepjax.types import AnyArray, InputError, PRNGKey, Showers, State
 
@@ -41,7 +52,7 @@ __all__ = ["Config", "Scored", "fit", "hold_out", "load", "save", "score"]
 
 def fit(
     key: PRNGKey,
-    background: Showers,
+    background: Showers | Stored,
     config: Config = Config(),  # noqa: B008 - frozen
     *,
     folder: str | os.PathLike[str] | None = None,
@@ -55,7 +66,8 @@ def fit(
     that are not physical, fewer than 100, or all of one energy.
     """
     _check_options(config)
-    samples.require(background)
+    if not isinstance(background, Stored):
+        samples.require(background)
     train, held = hold_out(key, background, config)
     if len(held) < FEWEST_HELD:
         raise InputError(f"{len(held)} showers held out of {len(background)}, expected at least {FEWEST_HELD}")
@@ -75,9 +87,12 @@ def fit(
     return untrended._replace(constants=untrended.constants._replace(trends=trends))
 
 
-def hold_out(key: PRNGKey, background: Showers, config: Config) -> tuple[Showers, Showers]:
+def hold_out(key: PRNGKey, background: Showers | Stored, config: Config) -> tuple[Showers | Stored, Showers]:
     """The background that `fit` trains on with this key, and what it holds out: to choose options by, for instance."""
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    if isinstance(background, Stored):
+        divided = stored.divide(rng, background, config.held_out, images=1)
+        return dataclasses.replace(background, showers=divided.train.source, rows_a_chunk=divided.block), divided.held
     train, held = samples.hold_out(rng, len(background), config.held_out)
     return background[train], background[held]
 

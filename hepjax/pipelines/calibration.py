@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -19,19 +20,23 @@ from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from hepjax import data, training
-from hepjax.pipelines import calibration_features, options, samples, states
+from hepjax.pipelines import calibration_features, options, samples, states, stored
 from hepjax.pipelines import calibration_model as model
 from hepjax.pipelines.calibration_config import Config
 from hepjax.pipelines.calibration_model import Calibrated
-from hepjax.training import checkpoint, plan
+from hepjax.pipelines.stored import Stored
+from hepjax.training import checkpoint, plan, stream
 from hepjax.types import AnyArray, Events, InputError, Params, PRNGKey, Showers, State
+
+IN_MEMORY = 3
+"""How many times a fit in memory has its showers there."""
 
 __all__ = ["Calibrated", "Config", "calibrate", "fit", "load", "log_likelihood", "save"]
 
 
 def fit(
     key: PRNGKey,
-    showers: Showers,
+    showers: Showers | Stored,
     config: Config = Config(),  # noqa: B008 - frozen
     *,
     weight: Float[AnyArray, " n"] | None = None,
@@ -39,6 +44,8 @@ def fit(
     resume: bool = False,
 ) -> State:
     """Train the ensemble on showers of known energies.
+
+    Of showers in a file that stay there, constants are fitted to a random sample.
 
     weight: of every shower, zero or above, 1/E for instance to make a uniform sample a log-uniform one. folder: where
     checkpoints and `history.csv` go; with resume, a fit that was killed continues there and ends with the same
@@ -48,11 +55,19 @@ def fit(
     100, or all of one energy.
     """
     _check_options(config)
-    samples.require(showers)
+    sample = showers
+    if isinstance(showers, Stored):
+        if weight is not None:
+            raise InputError("weights of showers on disk, expected none, or showers in memory")
+        rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+        sample = stored.divide(rng, showers, validation=0.0, images=1).sample
+    samples.require(sample)
     weight = _checked(weight, len(showers))
-    spec = model.Spec(config, showers.geometry, calibration_features.heaviest(showers.voxels, showers.geometry))
-    constants = model.fit_constants(spec, showers, weight)
-    events = model.table(spec, constants, showers, weight)
+    spec = model.Spec(config, sample.geometry, calibration_features.heaviest(sample.voxels, sample.geometry))
+    constants = model.fit_constants(spec, sample, weight)
+    # Features are some numbers a shower, and in memory in any case.
+    pieces = [model.table(spec, constants, piece, weight) for piece in _pieces(showers)]
+    events = jax.tree.map(lambda *parts: jnp.concatenate(parts), *pieces)
     return State(spec, constants, _fit_members(key, spec, events, folder, resume))
 
 
@@ -98,6 +113,13 @@ def _check_options(config: Config) -> None:
     if not (config.smear >= 0 and config.reach > 1):
         raise InputError("config: expected smear zero or above, and reach above 1")
     plan.check(config.training)
+
+
+def _pieces(showers: Showers | Stored) -> Iterator[Showers]:
+    """All showers, those on disk some at a time."""
+    if isinstance(showers, Stored):
+        return stream.pieces(showers.showers)
+    return iter((showers,))
 
 
 def _checked(weight: AnyArray | None, showers: int) -> Array | None:

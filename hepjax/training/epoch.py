@@ -159,7 +159,8 @@ def compiled_validation(loss: Callable, recipe: Recipe, encode: Callable | None 
 def order(train_key: PRNGKey, epoch: Array | int, rows: int, recipe: Recipe) -> UInt32[Array, " rows"]:
     """The order in which an epoch takes its rows; those beyond its last whole batch are left out."""
     row_key, _ = jax.random.split(jax.random.fold_in(train_key, epoch))
-    return windowed(row_key, rows, recipe.window_steps * recipe.batch_size, recipe.block)
+    windows = -(-(rows // recipe.batch_size) // recipe.window_steps)
+    return windowed(row_key, rows, windows, recipe.window_steps * recipe.batch_size, recipe.block)
 
 
 def _step_keys(train_key: PRNGKey, epoch: Array, steps: Array) -> Key[Array, " steps"]:

@@ -17,7 +17,7 @@ class Plan(NamedTuple):
     """Batches and rates of a whole fit.
 
     rates: learning rate of each step. decays: decay of the moving average at each step.
-    window_steps: steps whose rows are shuffled together; the last window has those that are left over, too.
+    window_steps: steps whose rows are shuffled together; the last window of an epoch has those that are left.
     """
 
     batch_size: int
@@ -81,7 +81,7 @@ def check(config: Config) -> None:
 def _window_steps(window: int, batch_size: int, steps: int) -> int:
     """Steps of a window of about so many events, such that windows are nearly equal; all steps of an epoch for 0."""
     most = max(window // batch_size, 1) if window else steps
-    return steps // -(-steps // most)
+    return -(-steps // -(-steps // most))
 
 
 def learning_rates(config: Config, steps: int) -> Float[np.ndarray, " steps"]:

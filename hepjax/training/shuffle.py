@@ -29,24 +29,23 @@ def permutation(key: PRNGKey, n: int) -> UInt32[Array, " n"]:
     return jax.lax.fori_loop(0, ROUNDS, swap_or_not, jnp.arange(n, dtype=jnp.uint32))
 
 
-def windowed(key: PRNGKey, n: int, window: int, block: int) -> UInt32[Array, " n"]:
-    """Random order of 0 .. n-1 in which any `window` rows in turn lie in a few blocks: for tables read from disk.
+def windowed(key: PRNGKey, n: int, windows: int, window: int, block: int) -> UInt32[Array, " n"]:
+    """Random order of 0 .. n-1 in `windows` windows, whose rows lie in a few blocks: for tables read from disk.
 
     Blocks of `block` neighbouring rows come in random order, and the rows of each window of that sequence are shuffled:
-    a window mixes the rows of window / block places of the table. There are n // window windows, the last of which
-    takes what is left over, too. A window of all rows is a `permutation`.
+    a window mixes the rows of window / block places of the table. They are of `window` rows each, the last one of those
+    that are left. One window of all rows is a `permutation`.
     """
-    if window >= n:
+    if windows == 1:
         return permutation(key, n)
     block_key, row_key = jax.random.split(key)
-    whole, windows = n // block, n // window
+    whole, start = n // block, (windows - 1) * window
     rows = jnp.arange(n, dtype=jnp.uint32)
     if whole > 1:
         first = permutation(block_key, whole) * jnp.uint32(block)
         # The rows beyond the last whole block stay at the end.
         rows = rows.at[: whole * block].set((first[:, None] + rows[:block]).reshape(-1))
     keys = jax.vmap(jax.random.fold_in, (None, 0))(row_key, jnp.arange(windows))
-    start = (windows - 1) * window
     inside = jax.vmap(lambda key: permutation(key, window))(keys[:-1])
     inside = inside + jnp.arange(0, start, window, dtype=jnp.uint32)[:, None]
     last = permutation(keys[-1], n - start) + jnp.uint32(start)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
@@ -12,7 +13,7 @@ from jaxtyping import Integer
 from hepjax.training.shuffle import permutation
 from hepjax.types import PRNGKey
 
-PASS = 4096  # rows read at a time in a pass through a table
+PASS = 1024  # rows read at a time in a pass through a table
 
 
 @runtime_checkable
@@ -46,19 +47,27 @@ class Part:
     def __getitem__(self, rows: slice, /) -> Any:
         taken = self.rows[rows]
         first = int(taken[0])
-        return jax.tree.map(lambda x: x[taken - first], self.source[first : int(taken[-1]) + 1])
+        return pick(self.source[first : int(taken[-1]) + 1], taken - first)
+
+
+def pick(events: Any, rows: Integer[np.ndarray, " n"]) -> Any:
+    """Rising rows of a pytree of arrays, which is not copied where these are all."""
+    return jax.tree.map(lambda x: x if len(x) == len(rows) else x[rows], events)
 
 
 def read(source: Source, *parts: Integer[np.ndarray, " _"]) -> tuple[Any, ...]:
     """Several parts of a table, each of rising rows, in one pass through all of it."""
     found: list[list[Any]] = [[] for _ in parts]
-    for start in range(0, len(source), PASS):
-        piece = source[start : start + PASS]
+    for start, piece in zip(range(0, len(source), PASS), pieces(source), strict=True):
         for rows, into in zip(parts, found, strict=True):
             low, high = np.searchsorted(rows, (start, start + PASS))
-            inside = rows[low:high] - start
-            into.append(jax.tree.map(lambda x: x[inside], piece))  # noqa: B023 - used at once
-    return tuple(jax.tree.map(lambda *xs: np.concatenate(xs), *pieces) for pieces in found)
+            into.append(pick(piece, rows[low:high] - start))
+    return tuple(jax.tree.map(lambda *xs: np.concatenate(xs), *part) for part in found)
+
+
+def pieces(source: Source) -> Iterator[Any]:
+    """All rows of a table, some at a time."""
+    return (source[start : start + PASS] for start in range(0, len(source), PASS))
 
 
 def split(key: PRNGKey, stream: Stream, fraction: float) -> tuple[Stream, Any | None]:

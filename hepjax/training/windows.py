@@ -16,7 +16,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import UInt32
 
 from hepjax import devices
-from hepjax.training import epoch
+from hepjax.training import epoch, stream
 from hepjax.training.plan import Plan
 from hepjax.training.stream import Source
 from hepjax.types import InputError, PRNGKey
@@ -26,16 +26,15 @@ class Windows:
     """The windows of a fit as grain reads them: item i is the window `i % windows` of the epoch `i // windows`.
 
     An item is a pytree of (steps, pieces, size, ...): of every piece of a batch the part that this process trains on.
-    Windows have the shape of the last one, the longest; what a shorter one lacks is zero.
+    All have one shape; what the last one may lack is zero.
     """
 
     def __init__(self, key: PRNGKey, source: Source, recipe: epoch.Recipe, epochs: int):
         self.source, self.recipe, self.epochs = source, recipe, epochs
         steps = len(source) // recipe.batch_size
-        self.count = steps // recipe.window_steps
-        self.first = np.arange(self.count) * recipe.window_steps
+        self.first = np.arange(0, steps, recipe.window_steps)
+        self.count = len(self.first)
         self.steps = np.diff(self.first, append=steps)
-        self.longest = int(self.steps.max())
         self.size = recipe.batch_size // recipe.accumulate
         self.own = _own(recipe.mesh, self.size)
         self._order = _order(key, len(source), recipe)
@@ -47,7 +46,7 @@ class Windows:
         number, window = divmod(int(item), self.count)
         start, stop = (self.first[window] + np.array([0, self.steps[window]])) * self.recipe.batch_size
         rows = self._order(number)[start:stop].reshape(-1, self.recipe.accumulate, self.size)[..., self.own]
-        events = _read(self.source, rows.reshape(-1), self.recipe.block, self.longest * rows[0].size)
+        events = _read(self.source, rows.reshape(-1), self.recipe.block, self.recipe.window_steps * rows[0].size)
         return jax.tree.map(lambda x: x.reshape(-1, *rows.shape[1:], *x.shape[1:]), events)
 
 
@@ -79,12 +78,14 @@ class Trainer:
     def advance(self, carry: epoch.Carry, done: int) -> tuple[epoch.Carry, dict[str, np.ndarray] | None]:
         """Train on the next window, when `done` epochs are: the carry, and the history of an epoch that this ended."""
         window = len(self._sums)
-        events = _place(next(self._reader), self._mesh)
+        with devices.together():
+            events = next(self._reader)
+        events = _place(events, self._mesh)
         # One window trains while this one waits: more of them would be more memory.
         jax.block_until_ready(carry)
         first, count = self._source.first[window], self._source.steps[window]
         rates, decays = (
-            np.pad(x[done, first : first + count], (0, self._source.longest - count))
+            np.pad(x[done, first : first + count], (0, self._source.recipe.window_steps - count))
             for x in (self._plan.rates, self._plan.decays)
         )
         carry, sums = self._run(carry, self._key, events, self._constants, done, first, count, rates, decays)
@@ -121,16 +122,17 @@ class Trainer:
 
 def _read(source: Source, rows: UInt32[np.ndarray, " n"], block: int, length: int) -> Any:
     """Rows of a source in any order, each block of it read at once, and zeros up to `length` rows."""
-    order = np.argsort(rows, kind="stable")
-    rising = rows[order].astype(np.int64)
-    ends = np.flatnonzero(np.diff(rising // block)) + 1
+    places = np.argsort(rows)
+    rising = rows[places].astype(np.int64)
+    starts = np.flatnonzero(np.diff(rising // block, prepend=-1))
     filled: list[np.ndarray] = []
-    for place in np.split(order, ends):
-        low, high = int(rows[place[0]]), int(rows[place[-1]])
-        leaves, structure = jax.tree.flatten(source[low : high + 1])
+    for start, stop in zip(starts, [*starts[1:], len(rows)], strict=True):
+        first, last = int(rising[start]), int(rising[stop - 1])
+        events = stream.pick(source[first : last + 1], rising[start:stop] - first)
+        leaves, structure = jax.tree.flatten(events)
         filled = filled or [np.zeros((length, *leaf.shape[1:]), leaf.dtype) for leaf in leaves]
         for whole, leaf in zip(filled, leaves, strict=True):
-            whole[place] = leaf[rows[place] - low]
+            whole[places[start:stop]] = leaf
     return jax.tree.unflatten(structure, filled)
 
 
