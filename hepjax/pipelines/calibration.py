@@ -55,12 +55,9 @@ def fit(
     100, or all of one energy.
     """
     _check_options(config)
-    sample = showers
-    if isinstance(showers, Stored):
-        if weight is not None:
-            raise InputError("weights of showers on disk, expected none, or showers in memory")
-        rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
-        sample = stored.divide(rng, showers, validation=0.0, images=1).sample
+    if weight is not None and isinstance(showers, Stored):
+        raise InputError("weights of showers on disk, expected none, or showers in memory")
+    sample = _sample(key, showers)
     samples.require(sample)
     weight = _checked(weight, len(showers))
     spec = model.Spec(config, sample.geometry, calibration_features.heaviest(sample.voxels, sample.geometry))
@@ -113,6 +110,14 @@ def _check_options(config: Config) -> None:
     if not (config.smear >= 0 and config.reach > 1):
         raise InputError("config: expected smear zero or above, and reach above 1")
     plan.check(config.training)
+
+
+def _sample(key: PRNGKey, showers: Showers | Stored) -> Showers:
+    """What constants are fitted to: all showers, or a random sample of those on disk."""
+    if not isinstance(showers, Stored):
+        return showers
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    return stored.divide(rng, showers, validation=0.0, images=1).sample
 
 
 def _pieces(showers: Showers | Stored) -> Iterator[Showers]:

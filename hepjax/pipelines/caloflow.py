@@ -50,8 +50,10 @@ def fit(
     _check_options(config)
     key_rows, key_noise, key_train = jax.random.split(key, 3)
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key_rows)))
-    prepare = _prepare_stored if isinstance(showers, Stored) else _prepare
-    spec, constants, inputs = prepare(key_noise, rng, showers, config)
+    if isinstance(showers, Stored):
+        spec, constants, inputs = _prepare_stored(key_noise, rng, showers, config)
+    else:
+        spec, constants, inputs = _prepare(key_noise, rng, showers, config)
     place = None if folder is None else Path(folder)
     return State(spec, constants, caloflow_training.fit_flows(key_train, spec, inputs, place, resume))
 

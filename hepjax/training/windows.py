@@ -23,7 +23,7 @@ from hepjax.types import InputError, PRNGKey
 
 
 class Windows:
-    """The windows of a fit as grain reads them: item i is the window `i % windows` of the epoch `i // windows`.
+    """The windows of a fit as grain reads them: item i is window i % count of epoch i // count.
 
     An item is a pytree of (steps, pieces, size, ...): of every piece of a batch the part that this process trains on.
     All have one shape; what the last one may lack is zero.
@@ -42,8 +42,8 @@ class Windows:
     def __len__(self) -> int:
         return self.epochs * self.count
 
-    def __getitem__(self, item: int) -> Any:
-        number, window = divmod(int(item), self.count)
+    def __getitem__(self, index: int) -> Any:
+        number, window = divmod(int(index), self.count)
         start, stop = (self.first[window] + np.array([0, self.steps[window]])) * self.recipe.batch_size
         rows = self._order(number)[start:stop].reshape(-1, self.recipe.accumulate, self.size)[..., self.own]
         events = _read(self.source, rows.reshape(-1), self.recipe.block, self.recipe.window_steps * rows[0].size)
@@ -154,7 +154,8 @@ def _order(key: PRNGKey, rows: int, recipe: epoch.Recipe) -> Callable[[int], UIn
     return order
 
 
-def _host() -> jax.Device:
+def _host() -> Any:
+    """The processor, as a device."""
     try:
         return jax.local_devices(backend="cpu")[0]
     except RuntimeError:  # JAX was told to do without
