@@ -68,18 +68,19 @@ def showers(
     there. Raises InputError for a budget that is none, and as
     `data.showers.opened` does.
     """
-    budget = memory_bytes() // 2 if memory_gib is None else int(memory_gib * 2**30)
+    budget = devices.of_first(memory_bytes() / 2 if memory_gib is None else memory_gib * 2**30)
     if budget <= 0:
         raise InputError(f"memory-gib is {memory_gib}, expected a positive number")
-    with data.showers.opened(address) as found:
-        needed = found.nbytes * copies(found.geometry)
-        if needed > budget:
-            if devices.is_first():
-                needs = f"a fit in memory needs {needed / 2**30:.3g} GiB of {budget / 2**30:.3g}"
-                print(f"hepjax: {address}: {needs}; showers are read while training")
-            yield stored.Stored(found, budget, found.rows_a_chunk)
-            return
-    yield data.showers.read(address)
+    with contextlib.ExitStack() as stack:
+        with devices.together():
+            found = stack.enter_context(data.showers.opened(address))
+            needed = found.nbytes * copies(found.geometry)
+            large = needed > budget
+            showers = stored.Stored(found, int(budget), found.rows_a_chunk) if large else data.showers.read(address)
+        if large and devices.is_first():
+            needs = f"a fit in memory needs {needed / 2**30:.3g} GiB of {budget / 2**30:.3g}"
+            print(f"hepjax: {address}: {needs}; showers are read while training")
+        yield showers
 
 
 def memory_bytes() -> int:

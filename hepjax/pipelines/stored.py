@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hepjax import data
+from hepjax import data, devices
 from hepjax.pipelines import samples
 from hepjax.training import Config as Training
 from hepjax.training import Stream, stream
@@ -67,7 +67,8 @@ def divide(rng: np.random.Generator, stored: Stored, validation: float, images: 
     window = 1 << int(np.log2(fit // 4))
     train, held, block = _hold_out(rng, stored, min(round(validation * len(stored)), fit // 16))
     block = block // -(-block * BLOCKS // window)
-    held, sample = stream.read(stored.showers, held, np.sort(rng.permutation(train)[:size]))
+    with devices.together():
+        held, sample = stream.read(stored.showers, held, np.sort(rng.permutation(train)[:size]))
     samples.require(sample)
     return Divided(Stream(stream.Part(stored.showers, train)), held, sample, window, block)
 

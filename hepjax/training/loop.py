@@ -98,8 +98,9 @@ def fit(
         encode: what makes batches of data and validation that are raw.
         folder: where to keep a checkpoint.
         resume: continue from the checkpoint in `folder`, when there is one, and end with the very parameters of an
-            unbroken fit, up to rounding where the devices are others. Only the fields that tell when to stop and to
-            write of `config` may differ, and epochs where the schedule is constant without warm-up.
+            unbroken fit, up to rounding where the devices are others. Only the fields of `config` that
+            say when to stop or to write a checkpoint may differ, and epochs where the schedule is constant without
+            warm-up.
         name: what the progress bar and errors call the fit.
 
     Raises:
