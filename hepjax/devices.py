@@ -23,6 +23,7 @@ from typing import Any, Literal, ParamSpec, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Int
@@ -92,10 +93,11 @@ def over_events(
     """`function(*fixed, *events, rows)` of a table of events, shared among the devices of this process.
 
     Events go to the devices in pieces of at most `size` each, all of one shape, so that the function compiles once.
+    Where JAX traces, to compile or to differentiate, one device does all.
 
     Args:
-        function: of a table, whose events do not depend on each other; the same object in every call, for another one
-            compiles anew.
+        function: jitted, of a table, whose events do not depend on each other; the same object in every call, for
+            another one compiles anew.
         fixed: pytrees that all events share, such as a key and parameters.
         events: pytrees of arrays (n, ...).
         rows: numbers of the events, which decide their noise; 0 to n - 1 by default.
@@ -106,16 +108,18 @@ def over_events(
     """
     n, mesh = len(jax.tree.leaves(events)[0]), own_mesh()
     table = (*events, jnp.arange(n) if rows is None else jnp.asarray(rows))
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((fixed, table))):
+        return function(*fixed, *table) if size is None or n <= size else _mapped(function, size)(fixed, table)
     run = _shared(function, mesh, len(fixed), len(table)) if mesh.size > 1 else function
     fixed = replicate(fixed, mesh) if mesh.size > 1 else fixed
     piece = min(size or n, -(-n // mesh.size)) * mesh.size
-    if piece == n:
-        return run(*fixed, *table)
     done = []
     for start in range(0, n, piece):
         taken = np.minimum(np.arange(start, start + piece), n - 1)
-        done.append(run(*fixed, *jax.tree.map(lambda x: x[taken], table)))  # noqa: B023 - used at once
-    return jax.tree.map(lambda *pieces: jnp.concatenate(pieces)[:n], *done)
+        done.append(run(*fixed, *(table if piece == n else jax.tree.map(lambda x: x[taken], table))))  # noqa: B023
+    whole = done[0] if piece == n else jax.tree.map(lambda *pieces: jnp.concatenate(pieces)[:n], *done)
+    # What other devices hold cannot be mixed with arrays that are bound to one.
+    return jax.device_put(whole, mesh.devices[0]) if mesh.size > 1 else whole
 
 
 def join(coordinator: str | None = None, processes: int | None = None, process: int | None = None) -> None:
@@ -251,6 +255,20 @@ def _shared(function: Callable[..., Any], mesh: Mesh, fixed: int, table: int) ->
     """The jitted function whose last `table` arguments and results are split over the devices."""
     specs = (*(PartitionSpec(),) * fixed, *(PartitionSpec(AXIS),) * table)
     return jax.jit(jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=PartitionSpec(AXIS), check_vma=False))
+
+
+@functools.lru_cache(maxsize=64)
+def _mapped(function: Callable[..., Any], size: int) -> Callable[[tuple, tuple], Any]:
+    """The jitted function of a table in pieces: a loop over these would be traced and compiled piece by piece."""
+
+    @jax.jit
+    def run(fixed, table):
+        n = len(jax.tree.leaves(table)[0])
+        rows = jnp.minimum(jnp.arange(-(-n // size) * size), n - 1).reshape(-1, size)
+        done = jax.lax.map(lambda events: function(*fixed, *events), jax.tree.map(lambda x: x[rows], table))
+        return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:n], done)
+
+    return run
 
 
 def _put(x: np.ndarray, sharding: NamedSharding) -> jax.Array:

@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from hepjax import data, transforms
+from hepjax import data, devices, transforms
 from hepjax.pipelines import anomaly_model as model
 from hepjax.pipelines import (
     calibration,
@@ -105,6 +105,7 @@ def score(
     energy: Energy | Float[AnyArray, " n"] = "estimated",
     sides: Sides = "one",
     quantity: Quantity = "density",
+    rows: Int[AnyArray, " n"] | None = None,
 ) -> Scored:
     """Anomaly scores of showers, cells in MeV.
 
@@ -112,7 +113,7 @@ def score(
     standard deviations of the estimate; or known incident energies in MeV. sides: `one`, unlikely showers are
     anomalous; `two`, those that are too likely are so too. quantity: the likelihood of what: the cells in MeV
     (`density`), CaloFlow's nearly normal `coordinates`, or those of the `layers` or of the `cells` alone. Every shower
-    draws its noise from `fold_in(key, row)`.
+    draws its noise from `fold_in(key, row)`; rows: 0 to n - 1 by default, others for a part of a table.
 
     Raises InputError for showers of another geometry, not physical, or with energies that are not, and for a quantity
     that the model does not have.
@@ -121,7 +122,7 @@ def score(
     if quantity not in names:
         raise InputError(f"no likelihood of {quantity}, the model has those of {', '.join(names)}")
     how, known = (energy, None) if isinstance(energy, str) else ("known", energy)
-    scored = _scored(state, _likelihoods(key, state, voxels, how, known), how, quantity)
+    scored = _scored(state, _likelihoods(key, state, voxels, how, known, rows), how, quantity)
     return scored if sides == "one" else scored._replace(score=jnp.abs(scored.score))
 
 
@@ -151,21 +152,30 @@ class _Likelihoods(NamedTuple):
     energy_mev: Float[Array, "*batch"]
 
 
-def _likelihoods(key: PRNGKey, state: State, voxels: AnyArray, how: str, known: AnyArray | None = None) -> _Likelihoods:
+def _likelihoods(
+    key: PRNGKey,
+    state: State,
+    voxels: AnyArray,
+    how: str,
+    known: AnyArray | None = None,
+    rows: AnyArray | None = None,
+) -> _Likelihoods:
     """Likelihoods of showers at energies that are `estimated`, `maximised` or `known`."""
     geometry = state.spec.showers.geometry
     data.showers.check(Showers(np.ones(np.shape(voxels)[0]) if known is None else known, voxels, geometry))
     voxels = jnp.asarray(voxels, float)
     if known is not None:
         energy = jnp.asarray(known, float)
-        return _Likelihoods(_log_probs(key, state, voxels, energy), energy)
+        return _Likelihoods(_log_probs(key, state, voxels, energy, rows), energy)
     calibrated = calibration.calibrate(model.part(state, "energy"), voxels)
     if how == "maximised":
-        return _maximised(key, state, voxels, calibrated)
-    return _Likelihoods(_log_probs(key, state, voxels, calibrated.energy_mev), calibrated.energy_mev)
+        return _maximised(key, state, voxels, calibrated, rows)
+    return _Likelihoods(_log_probs(key, state, voxels, calibrated.energy_mev, rows), calibrated.energy_mev)
 
 
-def _maximised(key: PRNGKey, state: State, voxels: Array, start: calibration.Calibrated) -> _Likelihoods:
+def _maximised(
+    key: PRNGKey, state: State, voxels: Array, start: calibration.Calibrated, rows: AnyArray | None
+) -> _Likelihoods:
     """Likelihoods where the density of the shower is largest, near the energy that the calibration estimates.
 
     Splines are smooth in pieces only: a grid, and a parabola through its best and the neighbours, no Newton's method.
@@ -173,22 +183,19 @@ def _maximised(key: PRNGKey, state: State, voxels: Array, start: calibration.Cal
     ends = start.energy_mev - start.sigma_low_mev, start.energy_mev + start.sigma_high_mev
     width = jnp.minimum((jnp.log(ends[1]) - jnp.log(ends[0])) / 2, WIDEST)
     nodes = jnp.log(start.energy_mev)[:, None] + width[:, None] * GRID
-    found = jnp.stack([_log_probs(key, state, voxels, jnp.exp(node)) for node in nodes.T], axis=1)
+    found = jnp.stack([_log_probs(key, state, voxels, jnp.exp(node), rows) for node in nodes.T], axis=1)
     top = model.vertex(nodes, found[..., 0])
-    found = jnp.concatenate([found, _log_probs(key, state, voxels, jnp.exp(top))[:, None]], axis=1)
+    found = jnp.concatenate([found, _log_probs(key, state, voxels, jnp.exp(top), rows)[:, None]], axis=1)
     best = jnp.argmax(found[..., 0], axis=1)[:, None]
     energy = jnp.take_along_axis(jnp.append(nodes, top[:, None], axis=1), best, axis=1)
     return _Likelihoods(jnp.take_along_axis(found, best[..., None], axis=1)[:, 0], jnp.exp(energy[:, 0]))
 
 
-def _log_probs(key: PRNGKey, state: State, voxels: Array, energy: Array) -> Float[Array, "n q"]:
+def _log_probs(key: PRNGKey, state: State, voxels: Array, energy: Array, rows: AnyArray | None) -> Float[Array, "n q"]:
     """Log-likelihoods, a column for each of `quantities`."""
     spec, constants, params = model.part(state, "showers")
-
-    def log_probs(energy, voxels, rows):
-        return model.likelihoods(state.spec)(key, constants, params, energy, voxels, rows)
-
-    return caloflow.in_batches(log_probs, spec.config.batch, energy, voxels)
+    likelihoods = model.likelihoods(state.spec)
+    return devices.over_events(likelihoods, (key, constants, params), (energy, voxels), rows, spec.config.batch)
 
 
 def _usual(key: PRNGKey, state: State, held: Showers, how: str) -> transforms.Trend:

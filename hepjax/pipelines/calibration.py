@@ -19,7 +19,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
-from hepjax import data, training
+from hepjax import data, devices, training
 from hepjax.pipelines import calibration_features, options, samples, states, stored
 from hepjax.pipelines import calibration_model as model
 from hepjax.pipelines.calibration_config import Config
@@ -75,8 +75,8 @@ def calibrate(state: State, voxels: Float[AnyArray, "*batch v"]) -> Calibrated:
     function theorem; derivatives are NaN where the search has not converged. See `Calibrated` for the flags.
     Raises InputError for showers of another number of cells than the state's, and for cells that are not physical.
     """
-    flat = _flat(state, voxels)
-    calibrated = model.calibrator(state.spec)(state.constants, state.params, flat)
+    fixed, size = (state.constants, state.params), state.spec.config.batch
+    calibrated = devices.over_events(model.calibrator(state.spec), fixed, (_flat(state, voxels),), size=size)
     return jax.tree.map(lambda a: a.reshape(jnp.shape(voxels)[:-1]), calibrated)
 
 

@@ -182,18 +182,13 @@ def calibrated(spec: Spec, constants: Preprocessing, params: Params, voxels: Flo
 
 
 @functools.cache
-def calibrator(spec: Spec) -> Callable[[Preprocessing, Params, Array], Calibrated]:
-    """The jitted (constants, params, voxels (n, v) MeV) -> `Calibrated` (n,)."""
+def calibrator(spec: Spec) -> Callable[[Preprocessing, Params, Array, Array], Calibrated]:
+    """The jitted (constants, params, voxels (n, v) MeV, rows (n,)) -> `Calibrated` (n,); nothing depends on rows."""
 
     @jax.jit
-    def calibrate(constants, params, voxels):
-        size = min(spec.config.batch, len(voxels))
-        chunks = -(-len(voxels) // size)
-        # Showers that fill the last batch are copies, so that one program serves all batches.
-        filled = jnp.pad(voxels, ((0, chunks * size - len(voxels)), (0, 0)), mode="edge")
-        one = functools.partial(calibrated, spec, constants, params)
-        found = jax.lax.map(one, filled.reshape(chunks, size, -1))
-        return jax.tree.map(lambda a: a.reshape(-1)[: len(voxels)], found)
+    def calibrate(constants, params, voxels, rows):
+        del rows
+        return calibrated(spec, constants, params, voxels)
 
     return calibrate
 

@@ -7,15 +7,14 @@ showers, or `log_prob` of showers: a density in MeV with all log-determinants.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
-from hepjax import data, metrics
+from hepjax import data, devices, metrics
 from hepjax.pipelines import caloflow_coordinates, caloflow_training, options, samples, states, stored, symmetry
 from hepjax.pipelines import caloflow_model as model
 from hepjax.pipelines.caloflow_config import Config
@@ -58,22 +57,21 @@ def fit(
     return State(spec, constants, caloflow_training.fit_flows(key_train, spec, inputs, place, resume))
 
 
-def sample(key: PRNGKey, state: State, incident_energy: Float[AnyArray, " n"]) -> Showers:
+def sample(
+    key: PRNGKey, state: State, incident_energy: Float[AnyArray, " n"], *, rows: Int[AnyArray, " n"] | None = None
+) -> Showers:
     """One shower for each incident energy (n,) in MeV.
 
     Cells are non-negative with exact zeros and add up to the energies of their layers. Jitted; every shower draws its
-    noise from `fold_in(key, row)`. Raises InputError for energies that are not positive and finite, or outside of the
-    range of the training.
+    noise from `fold_in(key, row)`; rows: 0 to n - 1 by default, others for a part of a table. Raises InputError for
+    energies that are not positive and finite, or outside of the range of the training.
     """
     incident_energy = jnp.asarray(incident_energy, float)
     low, high = np.asarray(state.constants.incident_range)
     if not np.all((incident_energy >= low / BEYOND) & (incident_energy <= high * BEYOND)):
         raise InputError(f"incident energies outside of the training's, expected {low:.4g}..{high:.4g} MeV")
-
-    def draw(incident_energy, rows):
-        return model.sampler(state.spec)(key, state.constants, state.params, incident_energy, rows)
-
-    voxels = in_batches(draw, state.spec.config.batch, incident_energy)
+    fixed, size = (key, state.constants, state.params), state.spec.config.batch
+    voxels = devices.over_events(model.sampler(state.spec), fixed, (incident_energy,), rows, size)
     return Showers(incident_energy, voxels, state.spec.geometry)
 
 
@@ -87,11 +85,8 @@ def log_prob(key: PRNGKey, state: State, showers: Showers, *, draws: int = 1) ->
     require_geometry(state, showers.geometry)
     data.showers.check(showers)
     energy, voxels = jnp.asarray(showers.incident_energy, float), jnp.asarray(showers.voxels, float)
-
-    def score(energy, voxels, rows):
-        return model.density(state.spec, draws)(key, state.constants, state.params, energy, voxels, rows)
-
-    return in_batches(score, state.spec.config.batch, energy, voxels)
+    fixed, size = (key, state.constants, state.params), state.spec.config.batch
+    return devices.over_events(model.density(state.spec, draws), fixed, (energy, voxels), size=size)
 
 
 def save(path: str | os.PathLike[str], state: State) -> None:
@@ -102,17 +97,6 @@ def save(path: str | os.PathLike[str], state: State) -> None:
 def load(path: str | os.PathLike[str]) -> State:
     """Read a fitted state. Raises InputError where there is none, or a damaged one, or that of another model."""
     return states.load(path, {model.Spec: caloflow_training.untrained}, "one of CaloFlow")
-
-
-def in_batches(function: Callable[..., Array], size: int, *events: Array) -> Array:
-    """`function(*events, rows)` of a long table in pieces of `size`, the last one padded, so that it compiles once."""
-    n = events[0].shape[0]
-    size = min(size, n)
-    pieces = []
-    for start in range(0, n, size):
-        rows = jnp.minimum(jnp.arange(start, start + size), n - 1)
-        pieces.append(function(*(a[rows] for a in events), rows))
-    return jnp.concatenate(pieces)[:n]
 
 
 def require_geometry(state: State, geometry: Geometry) -> None:

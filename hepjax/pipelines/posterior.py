@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from hepjax import data as readers
-from hepjax import training
+from hepjax import devices, training
 from hepjax.data.unfolding import columns
 from hepjax.pipelines import acceptance, generative_unfolding, observables, options, prior, reweighting, sbunfold
 from hepjax.pipelines.acceptance import Share
@@ -137,17 +137,18 @@ def correct(key: PRNGKey, state: State, simulation: Unfolding, data: Measured) -
     return _correct(key, state, _ordered(simulation, spec.reco_columns), data, Place())[0]
 
 
-def unfold(key: PRNGKey, state: State, data: Measured) -> Unfolded:
+def unfold(key: PRNGKey, state: State, data: Measured, *, rows: Int[AnyArray, " n"] | None = None) -> Unfolded:
     """One particle-level event for each event of the data, drawn from the posterior with the corrected prior.
 
     Weights are those of the data, times the share that is signal, over the share of such events that is measured.
-    Raises InputError for events that cannot be unfolded, and for missing columns.
+    rows: as in `unfolding.unfold`. Raises InputError for events that cannot be unfolded, and for missing columns.
     """
-    return unfolded(key, state, measured(data, state.spec.reco_columns, "data"))
+    return unfolded(key, state, measured(data, state.spec.reco_columns, "data"), rows)
 
 
-def unfolded(key: PRNGKey, state: State, data: Measured, rows: Int[Array, " n"] | None = None) -> Unfolded:
+def unfolded(key: PRNGKey, state: State, data: Measured, rows: Int[AnyArray, " n"] | None = None) -> Unfolded:
     """`unfold` without its checks, so that JAX can trace it. rows: of the events' noise, by default 0 to n - 1."""
+    rows = jnp.arange(len(data)) if rows is None else jnp.asarray(rows)
     gen = _decoded(state, _unfolded(key, state, jnp.asarray(data.reco, float), rows))
     shares, config = state.params.shares, state.spec.config
     weight = acceptance.signal(shares, config, data) / acceptance.efficiency(shares, config, gen)
@@ -276,24 +277,18 @@ def _draws(
     rows = jnp.arange(len(reco)) if rows is None else rows
     encoded = coordinates(state.spec).reco.encode(key, state.constants.reco, reco, rows)
     source, cond = _split(state.spec, encoded)
-    run = sampler(model(state.spec))
-    keys = jax.random.split(key, number)
-    return jnp.stack([run(k, state.params.model, source, cond, rows) for k in keys], axis=1)
+
+    def draw(key):
+        fixed = (key, state.params.model)
+        return devices.over_events(sampler(model(state.spec)), fixed, (source, cond), rows, EVENTS_AT_ONCE)
+
+    return jnp.stack([draw(k) for k in jax.random.split(key, number)], axis=1)
 
 
 @functools.cache
 def sampler(bridge: Bridge) -> Callable[..., Array]:
-    """Jitted (key, params, x (n, d), cond (n, c) or None, rows (n,)) -> (n, d): the transport of a table in pieces."""
-
-    @jax.jit
-    def run(key, params, x, cond, rows):
-        def one(event):
-            x, cond, row = event
-            return bridge.transport(key, params, x, cond, row)
-
-        return jax.lax.map(one, (x, cond, rows), batch_size=EVENTS_AT_ONCE)
-
-    return run
+    """Jitted (key, params, x (n, d), cond (n, c) or None, rows (n,)) -> (n, d): the transport of a table."""
+    return jax.jit(jax.vmap(bridge.transport, (None, None, 0, 0, 0)))
 
 
 def _split(spec: Spec, reco: Float[Array, "n e"]) -> tuple[Array, Array | None]:

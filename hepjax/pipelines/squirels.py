@@ -13,14 +13,15 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Int
 
-from hepjax import transforms
+from hepjax import devices, transforms
 from hepjax.pipelines import coordinates, options, pairing, samples, states, symmetry
 from hepjax.pipelines import squirels_model as model
 from hepjax.pipelines import squirels_training as bridge_training
 from hepjax.pipelines.squirels_config import Config
 from hepjax.training import checkpoint, plan, write_histories
-from hepjax.types import InputError, PRNGKey, Showers, State
+from hepjax.types import AnyArray, InputError, PRNGKey, Showers, State
 
 PASSES = 8
 SHOWERS_A_NODE = 250
@@ -74,17 +75,19 @@ def fit(
     return State(spec, constants, params)
 
 
-def refine(key: PRNGKey, state: State, fast: Showers) -> Showers:
+def refine(key: PRNGKey, state: State, fast: Showers, *, rows: Int[AnyArray, " n"] | None = None) -> Showers:
     """Refined showers, one for each fast one, at the same incident energies.
 
     Jitted; differentiable with respect to `fast` and `state.params`. Every shower draws its noise from
-    `fold_in(key, row)`. Cells are non-negative with exact zeros, and add up to the refined response times the energy.
-    Raises InputError for showers of another geometry than the state's.
+    `fold_in(key, row)`; rows: 0 to n - 1 by default, others for a part of a table. Cells are non-negative with exact
+    zeros, and add up to the refined response times the energy. Raises InputError for showers of another geometry than
+    the state's.
     """
     if fast.geometry != state.spec.geometry:
         raise InputError(f"showers of geometry {fast.geometry.name}, the model expects {state.spec.geometry.name}")
     energy, voxels = jnp.asarray(fast.incident_energy, float), jnp.asarray(fast.voxels, float)
-    voxels = model.refiner(state.spec)(key, state.constants, state.params, energy, voxels)
+    fixed, size = (key, state.constants, state.params), state.spec.config.refine_batch
+    voxels = devices.over_events(model.refiner(state.spec), fixed, (energy, voxels), rows, size)
     return Showers(fast.incident_energy, voxels, fast.geometry)
 
 

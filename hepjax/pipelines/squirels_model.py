@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from hepjax import bridges, dynamics, nets, transforms
+from hepjax import bridges, devices, dynamics, nets, transforms
 from hepjax.pipelines import coordinates
 from hepjax.pipelines.squirels_config import Config
 from hepjax.types import AnyArray, Constants, Geometry, PRNGKey, Showers, Transform
@@ -145,16 +145,8 @@ def refinement(spec: Spec) -> Callable[..., Array]:
 
 @functools.cache
 def refiner(spec: Spec) -> Callable[..., Array]:
-    """The jitted (key, constants, params, incident_energy (n,), voxels (n, v)) -> voxels (n, v), in MeV."""
-    one = refinement(spec)
-
-    @jax.jit
-    def refine(key, constants, params, incident_energy, voxels):
-        events = (incident_energy, voxels, jnp.arange(voxels.shape[0]))
-        refined = functools.partial(one, key, constants, params)
-        return jax.lax.map(lambda event: refined(*event), events, batch_size=spec.config.refine_batch)
-
-    return refine
+    """The jitted (key, constants, params, incident_energy (n,), voxels (n, v), rows (n,)) -> voxels (n, v), in MeV."""
+    return jax.jit(jax.vmap(refinement(spec), (None, None, None, 0, 0, 0)))
 
 
 @functools.cache
@@ -171,16 +163,8 @@ def encoder(spec: Spec) -> Callable[..., Bridges]:
 
 @functools.cache
 def _carried(spec: Spec, which: str) -> Callable[..., Array]:
-    """The jitted transport of a sample: (key, constants, params, x (n, d), cond (n, c), incident_energy (n,))."""
-    carry = carrier(spec, which)
-
-    @jax.jit
-    def carried(key, constants, params, *events):
-        rows = jnp.arange(len(events[0]))
-        one = lambda event: carry(key, constants, params, *event)  # noqa: E731
-        return jax.lax.map(one, (*events, rows), batch_size=spec.config.refine_batch)
-
-    return carried
+    """The jitted transport of a sample, as `carrier` says of one shower."""
+    return jax.jit(jax.vmap(carrier(spec, which), (None, None, None, 0, 0, 0, 0)))
 
 
 def recalibrate(key: PRNGKey, spec: Spec, constants: Preprocessing, params: Bridges, fast: Showers) -> Preprocessing:
@@ -189,9 +173,14 @@ def recalibrate(key: PRNGKey, spec: Spec, constants: Preprocessing, params: Brid
     energy, given = standard_energy(constants, incident), coordinates.log_energy(incident)
     key_zeros, key_response, key_shape = jax.random.split(key, 3)
     coords = encoder(spec)(dynamics.event_keys(key_zeros, incident.shape), constants.fast, fast)
-    response = _carried(spec, "response")(key_response, constants, params, coords.response, energy, incident)
+
+    def carried(which, key, *events):
+        fixed, size = (key, constants, params), spec.config.refine_batch
+        return devices.over_events(_carried(spec, which), fixed, events, size=size)
+
+    response = carried("response", key_response, coords.response, energy, incident)
     of_response = scores(spec).fit(response, given)
     refined, _ = jax.jit(scores(spec).forward)(of_response, response, given)
     cond = shape_condition(spec, energy, refined, coords.response)
-    shape = _carried(spec, "shape")(key_shape, constants, params, coords.shape, cond, incident)
+    shape = carried("shape", key_shape, coords.shape, cond, incident)
     return constants._replace(marginals=Bridges(of_response, scores(spec).fit(shape, given)))

@@ -12,10 +12,12 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from jaxtyping import Int
+
 from hepjax.pipelines import omnifold, posterior, states
 from hepjax.pipelines.unfolding_config import METHODS, Config
 from hepjax.training import checkpoint
-from hepjax.types import Column, InputError, Measured, PRNGKey, State, Unfolded, Unfolding
+from hepjax.types import AnyArray, Column, InputError, Measured, PRNGKey, State, Unfolded, Unfolding
 
 __all__ = ["METHODS", "Config", "fit", "load", "method", "reco_columns", "save", "summary", "unfold"]
 
@@ -46,13 +48,16 @@ def fit(
     return posterior.fit(key, simulation, data, config.method, config.generative, **place)
 
 
-def unfold(key: PRNGKey, state: State, data: Measured) -> Unfolded:
+def unfold(key: PRNGKey, state: State, data: Measured, *, rows: Int[AnyArray, " n"] | None = None) -> Unfolded:
     """The data at particle level: weighted events, whose weights add up to the expected number of events there.
 
-    Raises InputError for events that cannot be unfolded, and for missing columns; with omnifold, whose weights belong
-    to one data set, for other data than those of the fit.
+    rows: numbers of the events, which decide their noise; 0 to n - 1 by default, others for a part of a table; not for
+    omnifold, which has no noise. Raises InputError for events that cannot be unfolded, and for missing columns; with
+    omnifold, whose weights belong to one data set, for other data than those of the fit.
     """
-    return (omnifold if method(state) == "omnifold" else posterior).unfold(key, state, data)
+    if method(state) == "omnifold":
+        return omnifold.unfold(key, state, data)
+    return posterior.unfold(key, state, data, rows=rows)
 
 
 def summary(state: State) -> dict[str, Any]:
