@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import h5py
@@ -66,7 +67,7 @@ def readable(address: Address) -> Iterator[None]:
         raise InputError(f"{address}: cannot be read, expected a whole HDF5 file ({_reason(error)})") from error
 
 
-def dataset(group: h5py.Group, address: Address, key: str, keys: Sequence[str]) -> h5py.Dataset:
+def dataset(group: h5py.Group, address: Address, key: str, keys: Sequence[str] = ()) -> h5py.Dataset:
     """A data set of an open group; raises InputError, which says that `keys` were expected, where there is none."""
     data = group.get(key)
     if not isinstance(data, h5py.Dataset):
@@ -81,19 +82,82 @@ def create(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
 
     Raises InputError when the file cannot be written.
     """
-    # The image is made in memory, since HDF5 cannot recover from a disk that fills up under an open file.
-    image = io.BytesIO()
-    with h5py.File(image, "w") as file:
-        yield file
     try:
-        with atomic_write(path) as temporary:
-            temporary.write_bytes(image.getbuffer())
+        with atomic_write(path) as temporary, _Written(temporary, "w+") as target:
+            with h5py.File(target, "w") as file:
+                yield file
+            if target.error is not None:
+                raise target.error
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({_reason(error)})") from error
 
 
 def _array(data: h5py.Dataset) -> np.ndarray:
     return devices.rows(data.__getitem__, len(data)) if data.shape else np.asarray(data[()])
+
+
+def join(path: str | os.PathLike[str], parts: Sequence[Path], rows: int) -> None:
+    """Join files of the same data sets, one after the other along the first axis, as one file that is whole or absent.
+
+    rows: of all parts. The attributes are those of the first one. No part is in memory as a whole. Raises InputError
+    when a part cannot be read, or the file not be written.
+    """
+    with create(path) as file:
+        start = 0
+        for address in map(Address, parts):
+            with opened(address) as part, readable(address):
+                columns = {str(key): dataset(part, address, str(key)) for key in part}
+                if not start:
+                    _copy_layout(part, columns, file, rows)
+                for key, column in columns.items():
+                    _copy_rows(column, dataset(file, address, key), start)
+                start += len(next(iter(columns.values())))
+
+
+class _Written(io.FileIO):
+    """A file that keeps its first error, and pretends from then on to be written: HDF5 cannot recover from a disk that
+    fills up under an open file, and is to close it in peace."""
+
+    error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        left = memoryview(data).cast("B")
+        size = len(left)
+        while len(left) and self.error is None:
+            with self._kept():
+                left = left[super().write(left) :]
+        return size
+
+    def truncate(self, size: int | None = None) -> int:
+        with self._kept():
+            if self.error is None:
+                super().truncate(size)
+        return size or 0
+
+    @contextlib.contextmanager
+    def _kept(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.error = error
+
+
+def _copy_layout(part: h5py.Group, columns: Mapping[str, h5py.Dataset], file: h5py.File, rows: int) -> None:
+    """Make all attributes of a part, and its data sets, empty, of as many rows as all parts have."""
+    file.attrs.update(part.attrs)
+    for key, like in columns.items():
+        file.create_dataset_like(key, like, shape=(rows, *like.shape[1:])).attrs.update(like.attrs)
+
+
+def _copy_rows(part: h5py.Dataset, whole: h5py.Dataset, start: int) -> None:
+    """Copy a part to the rows from `start` on, without compressing it again where its chunks fit."""
+    if part.chunks is None or part.chunks != whole.chunks or start % part.chunks[0]:
+        whole[start : start + len(part)] = part[:]
+        return
+    for number in range(part.id.get_num_chunks()):
+        first, *others = part.id.get_chunk_info(number).chunk_offset
+        mask, data = part.id.read_direct_chunk((first, *others))
+        whole.id.write_direct_chunk((start + first, *others), data, mask)
 
 
 def _group(file: h5py.File, address: Address, keys: Sequence[str]) -> h5py.Group:

@@ -33,12 +33,8 @@ def read(address: Where, geometry: str | Geometry | None = None) -> Showers:
     The geometry is the one given, else the one the file names, else the known one with as many voxels.
     Raises InputError, one line with file, key and expectation, for whatever is wrong with the file or its content.
     """
-    address = addresses.parse(address)
-    content = hdf5.read(address, (ENERGIES, VOXELS))
-    energies, (voxels, geometry) = _energies(content, address), _voxels(content, address, geometry)
-    showers = Showers(energies, voxels, geometry)
-    check(showers, address)
-    return showers
+    with opened(address, geometry) as stored:
+        return stored[:]
 
 
 @contextlib.contextmanager
@@ -47,29 +43,65 @@ def opened(address: Where, geometry: str | Geometry | None = None) -> Iterator[S
 
     Raises InputError as `read` does: at once for keys, shapes and the geometry, for values when they are read.
     """
-    address = addresses.parse(address)
-    with hdf5.opened(address, (ENERGIES, VOXELS)) as group:
-        energies, voxels = (hdf5.dataset(group, address, key, (ENERGIES, VOXELS)) for key in (ENERGIES, VOXELS))
-        _check_axes(voxels.shape, address)
-        written = {**group.file.attrs, **group.attrs}.get("geometry")
-        geometry = _geometry(address, geometry, written, voxels.shape[1])
-        check_shape(voxels.shape, geometry, address)
+    with _opened(address, (ENERGIES, VOXELS)) as (energies, voxels):
+        geometry = _geometry_of(voxels, geometry)
         if len(energies) != len(voxels):
-            raise InputError(f"{address}: {len(energies)} {ENERGIES} but {len(voxels)} {VOXELS}, expected as many")
-        yield Stored(address, geometry, energies, voxels)
+            where = f"{voxels.address}: {len(energies)} {ENERGIES}"
+            raise InputError(f"{where} but {len(voxels)} {VOXELS}, expected as many")
+        yield Stored(energies, voxels, geometry)
+
+
+@contextlib.contextmanager
+def opened_voxels(address: Where, geometry: str | Geometry) -> Iterator[Values]:
+    """`opened` of the cells alone: incident energies are not looked at."""
+    with _opened(address, (VOXELS,)) as (voxels,):
+        _geometry_of(voxels, geometry)
+        yield voxels
+
+
+@contextlib.contextmanager
+def opened_energies(address: Where) -> Iterator[Values]:
+    """`opened` of the incident energies alone, as (n,)."""
+    with _opened(address, (ENERGIES,)) as (energies,):
+        if len(energies) == 0:
+            raise InputError(f"{energies.address.key(ENERGIES)}: zero energies, expected at least one")
+        yield energies
+
+
+@dataclasses.dataclass(frozen=True)
+class Values:
+    """Incident energies or cells of an open file: `len`, and slices that read them."""
+
+    address: Address
+    key: str
+    data: h5py.Dataset
+
+    def __len__(self) -> int:
+        return self.data.shape[0]
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        """Read and check values, float32 MeV; raises InputError for what is not physical."""
+        with hdf5.readable(self.address):
+            values = self.data[rows]
+        values, first = _float32(values, self.address, self.key), rows.indices(len(self))[0]
+        if self.key == ENERGIES:
+            values = _column(values)
+            _check_energies(values, self.address, first)
+        else:
+            _check_cells(values, self.address, first)
+        return values
 
 
 @dataclasses.dataclass(frozen=True)
 class Stored:
     """Showers of an open file: `len` and `geometry` as those of `Showers`, and slices that read it."""
 
-    address: Address
+    energies: Values
+    voxels: Values
     geometry: Geometry
-    energies: h5py.Dataset
-    voxels: h5py.Dataset
 
     def __len__(self) -> int:
-        return self.voxels.shape[0]
+        return len(self.voxels)
 
     @property
     def nbytes(self) -> int:
@@ -83,13 +115,8 @@ class Stored:
 
     def __getitem__(self, rows: slice) -> Showers:
         """Read and check showers, float32 MeV; raises InputError for what is not physical."""
-        with hdf5.readable(self.address):
-            energies, voxels = self.energies[rows], self.voxels[rows]
-        energies, voxels = _column(_float32(energies, self.address, ENERGIES)), _float32(voxels, self.address, VOXELS)
-        first = rows.indices(len(self))[0]
-        _check_cells(voxels, self.address, first)
-        _check_energies(energies, self.address, first)
-        return Showers(energies, voxels, self.geometry)
+        voxels = self.voxels[rows]
+        return Showers(self.energies[rows], voxels, self.geometry)
 
 
 def read_voxels(address: Where, geometry: str | Geometry) -> Float[np.ndarray, "n v"]:
@@ -97,20 +124,14 @@ def read_voxels(address: Where, geometry: str | Geometry) -> Float[np.ndarray, "
 
     Raises InputError as `read` does.
     """
-    address = addresses.parse(address)
-    voxels, geometry = _voxels(hdf5.read(address, (VOXELS,)), address, geometry)
-    check_voxels(voxels, geometry, address)
-    return voxels
+    with opened_voxels(address, geometry) as voxels:
+        return voxels[:]
 
 
 def read_energies(address: Where) -> Float[np.ndarray, " n"]:
     """Read and check the incident energies alone of a group, float32 MeV; raises InputError as `read` does."""
-    address = addresses.parse(address)
-    energies = _energies(hdf5.read(address, (ENERGIES,)), address)
-    _check_energies(energies, address)
-    if len(energies) == 0:
-        raise InputError(f"{address.key(ENERGIES)}: zero energies, expected at least one")
-    return energies
+    with opened_energies(address) as energies:
+        return energies[:]
 
 
 def write(address: Where, showers: Showers | Mapping[str, Showers], attrs: Mapping[str, object] | None = None) -> None:
@@ -159,18 +180,30 @@ def check_shape(shape: tuple[int, ...], geometry: Geometry, where: Where = "show
         raise InputError(f"{where.key(VOXELS)}: {shape[1]} voxels a shower, expected {expected}")
 
 
-def _energies(content: hdf5.Content, address: Address) -> np.ndarray:
-    return _column(_float32(content.arrays[ENERGIES], address, ENERGIES))
+@contextlib.contextmanager
+def _opened(address: Where, keys: tuple[str, ...]) -> Iterator[tuple[Values, ...]]:
+    """The data sets of an open group; raises InputError for keys that are missing, and for energies of other axes."""
+    address = addresses.parse(address)
+    with hdf5.opened(address, keys) as group:
+        found = tuple(Values(address, key, hdf5.dataset(group, address, key, keys)) for key in keys)
+        for values in found:
+            if values.key == ENERGIES and len(values.data.shape) != 1 and values.data.shape[1:] != (1,):
+                raise InputError(f"{address.key(ENERGIES)}: shape {values.data.shape}, expected (showers, 1)")
+        yield found
 
 
 def _column(energies: np.ndarray) -> np.ndarray:
     return energies[:, 0] if energies.ndim == 2 and energies.shape[1] == 1 else energies
 
 
-def _voxels(content: hdf5.Content, address: Address, geometry: str | Geometry | None) -> tuple[np.ndarray, Geometry]:
-    voxels = _float32(content.arrays[VOXELS], address, VOXELS)
-    _check_axes(voxels.shape, address)
-    return voxels, _geometry(address, geometry, content.attributes.get("geometry"), voxels.shape[1])
+def _geometry_of(voxels: Values, given: str | Geometry | None) -> Geometry:
+    """The geometry of cells in a file; raises InputError where their shape is of another."""
+    shape, group = voxels.data.shape, voxels.data.parent
+    _check_axes(shape, voxels.address)
+    written = {**group.file.attrs, **group.attrs}.get("geometry")
+    geometry = _geometry(voxels.address, given, written, shape[1])
+    check_shape(shape, geometry, voxels.address)
+    return geometry
 
 
 def _float32(data: np.ndarray, address: Address, key: str) -> np.ndarray:

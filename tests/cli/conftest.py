@@ -1,5 +1,7 @@
 """Files of toy showers, a model to refine them with, and the command line in this process."""
 
+import resource
+
 import pytest
 from toys import TINY, toy_showers
 
@@ -49,6 +51,14 @@ def refused(run, tmp_path):
         assert tree(tmp_path) == before
 
     return refused
+
+
+@pytest.fixture
+def small_files():
+    """(bytes): from now on no file of this process grows beyond, as on a disk that is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def tree(folder):

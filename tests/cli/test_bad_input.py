@@ -192,14 +192,13 @@ def _cut(arrays):
 
 
 def full_disk(monkeypatch):
-    """Writing fails half way, by whatever function of pathlib a file is written."""
+    """Writing a text fails half way."""
 
-    def fail(path, data, *args, **kwargs):
+    def fail(path, text, *args, **kwargs):
         with open(path, "wb") as file:
-            file.write(data[:10] if isinstance(data, bytes) else b"half")
+            file.write(b"half")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("pathlib.Path.write_bytes", fail)
     monkeypatch.setattr("pathlib.Path.write_text", fail)
 
 
@@ -208,6 +207,6 @@ def test_a_full_disk_under_a_fit(refused, files, tmp_path, monkeypatch):
     refused("out: cannot be written (No space left on device)", *words(GOOD_COMMANDS["fit"], files, tmp_path))
 
 
-def test_a_full_disk_under_refine(refused, files, tmp_path, monkeypatch):
-    full_disk(monkeypatch)
-    refused("out.hdf5: cannot be written (No space left on device)", *refine(files, tmp_path / "out.hdf5"))
+def test_a_full_disk_under_refine(refused, files, tmp_path, small_files):
+    small_files(5000)  # of some 9 kB
+    refused("hdf5: cannot be written (File too large)", *refine(files, tmp_path / "out.hdf5"))

@@ -4,7 +4,6 @@ import dataclasses
 import json
 import os
 import random
-import resource
 import signal
 import subprocess
 import sys
@@ -103,11 +102,7 @@ def test_refine_then_compare(unbroken, files, tmp_path, run):
     assert metrics["provenance"]["generated"] == str(refined)
 
 
-def test_a_disk_that_fills_up_under_a_checkpoint(refused, files, tmp_path):
+def test_a_disk_that_fills_up_under_a_checkpoint(refused, files, tmp_path, small_files):
     """No file may grow beyond 64 kB, which config.json does not need and a checkpoint does."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, hard))
-    try:
-        refused("cannot write the checkpoint ([Errno 27] File too large)", *fit(files, tmp_path / "out"))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    small_files(1 << 16)
+    refused("cannot write the checkpoint ([Errno 27] File too large)", *fit(files, tmp_path / "out"))

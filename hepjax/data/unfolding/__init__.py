@@ -11,7 +11,14 @@ Unfolded events are written as HDF5 or parquet with the metadata that publishing
 
 from hepjax.data.unfolding.checks import check, check_measured
 from hepjax.data.unfolding.columns import OBSERVABLES
-from hepjax.data.unfolding.publishing import check_unfolded, read_unfolded, require_format, write
+from hepjax.data.unfolding.publishing import (
+    check_unfolded,
+    read_parts,
+    read_unfolded,
+    require_format,
+    write,
+    write_part,
+)
 from hepjax.data.unfolding.reading import read, read_measured, read_truth
 
 __all__ = [
@@ -21,8 +28,10 @@ __all__ = [
     "check_unfolded",
     "read",
     "read_measured",
+    "read_parts",
     "read_truth",
     "read_unfolded",
     "require_format",
     "write",
+    "write_part",
 ]

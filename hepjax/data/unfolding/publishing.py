@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from hepjax.data import hdf5
 from hepjax.data.addresses import Address
 from hepjax.data.unfolding import schema
 from hepjax.data.unfolding.checks import check_events, check_sums
 from hepjax.data.unfolding.reading import Files, read_sample
-from hepjax.data.unfolding.records import GEN, Level, Sample
+from hepjax.data.unfolding.records import GEN, WEIGHT, Level, Sample
 from hepjax.data.unfolding.stores import REPLICAS, STORES, Store, Stored
-from hepjax.types import InputError, Unfolded
+from hepjax.types import Column, InputError, Unfolded
 
 Name = str | os.PathLike[str]
 
@@ -54,6 +55,22 @@ def read_unfolded(path: Name, simulation: Files | None = None) -> tuple[Unfolded
     unfolded = Unfolded(gen, stored.weight, schema.columns_of(metadata), stored.replicas)
     check_unfolded(unfolded, path)
     return unfolded, metadata
+
+
+def write_part(path: Path, unfolded: Unfolded) -> None:
+    """Write some of the unfolded events, for `read_parts` alone, as one new file that is whole or absent."""
+    with hdf5.create(path) as file:
+        file[GEN], file[WEIGHT] = np.asarray(unfolded.gen), np.asarray(unfolded.weight)
+
+
+def read_parts(parts: Sequence[Path], columns: tuple[Column, ...]) -> Unfolded:
+    """Read the events of all parts, one after the other."""
+    read = []
+    for address in map(Address, parts):
+        with hdf5.opened(address, (GEN, WEIGHT)) as group, hdf5.readable(address):
+            read.append([np.asarray(group[key]) for key in (GEN, WEIGHT)])
+    gen, weight = (np.concatenate(arrays) for arrays in zip(*read, strict=True))
+    return Unfolded(gen, weight, columns)
 
 
 def check_unfolded(unfolded: Unfolded, where: Name = "unfolded") -> None:
