@@ -13,14 +13,14 @@ import numpy as np
 
 from hepjax import data, devices, evaluation, export, report, runs
 from hepjax.cli import Compare
-from hepjax.cli.anomaly import AnomalyFit, AnomalyScore
-from hepjax.cli.calibrate import CalibrateApply, CalibrateFit
+from hepjax.cli.anomaly import AnomalyFit
+from hepjax.cli.calibrate import CalibrateFit
 from hepjax.cli.calochallenge import Device, Evaluate, SubmitCheck, Time
-from hepjax.cli.caloflow import CaloflowFit, CaloflowSample
+from hepjax.cli.caloflow import CaloflowFit
 from hepjax.cli.export import Export
 from hepjax.cli.generate import Generate
-from hepjax.cli.squirels import SquirelsFit, SquirelsRefine
-from hepjax.cli.unfold import UnfoldApply, UnfoldCompare, UnfoldFit
+from hepjax.cli.squirels import SquirelsFit
+from hepjax.cli.unfold import UnfoldCompare, UnfoldFit
 from hepjax.data import addresses
 from hepjax.evaluation import calochallenge
 from hepjax.evaluation.timing import Timing, table, time_command
@@ -39,31 +39,11 @@ def fit_squirels(options: SquirelsFit) -> None:
     runs.fit(options, squirels, fast, full, options.config)
 
 
-def refine_squirels(options: SquirelsRefine) -> None:
-    """`hepjax squirels refine`: an HDF5 file of refined showers at the incident energies of the fast ones."""
-    runs.require_new_file(options.out, options.overwrite)
-    state = runs.load(options.model, squirels)
-    fast = data.showers.read(options.fast, geometry=state.spec.geometry)
-    refined = squirels.refine(jax.random.key(options.seed), state, fast)
-    made = {"method": "SQuIRELS", "fast": options.fast, "model": str(options.model), **runs.provenance()}
-    data.showers.write(options.out, refined, made)
-
-
 def fit_caloflow(options: CaloflowFit) -> None:
     """`hepjax caloflow fit`: a run folder."""
     copies = functools.partial(caloflow.in_memory, options.config)
     with runs.showers(options.showers, options.memory_gib, copies) as showers:
         runs.fit(options, caloflow, showers, options.config)
-
-
-def sample_caloflow(options: CaloflowSample) -> None:
-    """`hepjax caloflow sample`: an HDF5 file of generated showers."""
-    runs.require_new_file(options.out, options.overwrite)
-    state = runs.load(options.model, caloflow)
-    energies = data.showers.read_energies(options.energies)
-    generated = caloflow.sample(jax.random.key(options.seed), state, energies)
-    made = {"method": "CaloFlow", "energies": options.energies, "model": str(options.model), **runs.provenance()}
-    data.showers.write(options.out, generated, made)
 
 
 def fit_calibration(options: CalibrateFit) -> None:
@@ -72,42 +52,11 @@ def fit_calibration(options: CalibrateFit) -> None:
         runs.fit(options, calibration, showers, options.config)
 
 
-def apply_calibration(options: CalibrateApply) -> None:
-    """`hepjax calibrate apply`: an HDF5 file with the columns of `calibration.Calibrated`."""
-    runs.require_new_file(options.out, options.overwrite)
-    state = runs.load(options.model, calibration)
-    voxels = data.showers.read_voxels(options.showers, state.spec.geometry)
-    columns = calibration.calibrate(state, voxels)._asdict()
-    units = {name: "MeV" for name in columns if name.endswith("_mev")} | {"nll": "nats"}
-    made = {"method": "maximum likelihood", "showers": options.showers, "model": str(options.model)}
-    data.tables.write(options.out, columns, units, made | runs.provenance())
-
-
 def fit_anomaly(options: AnomalyFit) -> None:
     """`hepjax anomaly fit`: a run folder."""
     copies = functools.partial(caloflow.in_memory, options.config.showers)
     with runs.showers(options.background, options.memory_gib, copies) as background:
         runs.fit(options, anomaly, background, options.config)
-
-
-def score_anomaly(options: AnomalyScore) -> None:
-    """`hepjax anomaly score`: an HDF5 file with the columns of `anomaly.Scored`."""
-    if options.known_energy and options.energy == "maximised":
-        raise InputError("options known-energy and energy maximised exclude each other, expected one of them")
-    runs.require_new_file(options.out, options.overwrite)
-    state = runs.load(options.model, anomaly)
-    geometry = state.spec.showers.geometry
-    if options.known_energy:
-        showers = data.showers.read(options.showers, geometry)
-        voxels, energy = showers.voxels, showers.incident_energy
-    else:
-        voxels, energy = data.showers.read_voxels(options.showers, geometry), options.energy
-    key, how = jax.random.key(options.seed), "known" if options.known_energy else options.energy
-    scored = anomaly.score(key, state, voxels, energy=energy, sides=options.sides, quantity=options.quantity)
-    made = {"method": "likelihood", "energy": how, "sides": options.sides, "quantity": options.quantity}
-    made |= {"showers": options.showers, "model": str(options.model)}
-    units = {"energy_mev": "MeV", "log_prob": "nats"}
-    data.tables.write(options.out, scored._asdict(), units, made | runs.provenance())
 
 
 def fit_unfolding(options: UnfoldFit) -> None:
@@ -123,21 +72,6 @@ def fit_unfolding(options: UnfoldFit) -> None:
     state = runs.fit(options, unfolding, simulation, measured, config, background=background)
     if options.method == "omnifold" and devices.is_first():
         print(omnifold.table(omnifold.diagnostics(state)))
-
-
-def apply_unfolding(options: UnfoldApply) -> None:
-    """`hepjax unfold apply`: a file of unfolded events."""
-    runs.require_new_file(options.out, options.overwrite)
-    data.unfolding.require_format(options.out)
-    state = runs.load(options.model, unfolding)
-    names = [column.name for column in unfolding.reco_columns(state)]
-    measured = data.unfolding.read_measured(options.data, names)
-    unfolded = unfolding.unfold(jax.random.key(options.seed), state, measured)
-    made = {"method": unfolding.method(state), "selection": options.selection, "seed": options.seed}
-    if unfolded.replicas is not None:
-        made["replicas_kind"] = "Poisson bootstraps of the data"
-    made |= {"data": options.data, "model": str(options.model), "software": runs.provenance()}
-    data.unfolding.write(options.out, unfolded, made)
 
 
 def compare_unfolding(options: UnfoldCompare) -> None:

@@ -41,10 +41,8 @@ def fit(options: common.Fit, pipeline: ModuleType, *arguments: Any, **more: Any)
 
     arguments, more: those of the pipeline's `fit`, after the key. Raises InputError as `fill` does, and for the folder.
     """
-    fields = (field.name for field in dataclasses.fields(options) if field.name not in PLACE)
-    asked = {name: spec.encode(getattr(options, name)) for name in fields}
     with _claimed(options) as folder:
-        return fill(folder, asked, pipeline, jax.random.key(options.seed), *arguments, **more)[0]
+        return fill(folder, asked(options), pipeline, jax.random.key(options.seed), *arguments, **more)[0]
 
 
 @contextlib.contextmanager
@@ -101,7 +99,7 @@ def fill(
     """
     progress, remove = folder / PROGRESS, devices.by_first(shutil.rmtree)
     with devices.together():
-        _require_asked(folder, asked)
+        require_asked(folder, asked)
         done, begun = (folder / CHECKPOINT).exists(), progress.exists()
     if done:
         remove(progress, ignore_errors=True)
@@ -119,7 +117,13 @@ def fill(
     return state, seconds
 
 
-def _require_asked(folder: Path, asked: Mapping[str, Any]) -> None:
+def asked(options: common.Fit | common.Apply) -> dict[str, Any]:
+    """What a command was asked for, as JSON."""
+    values = {f.name: getattr(options, f.name) for f in dataclasses.fields(options) if f.name not in PLACE}
+    return {name: spec.encode(str(value) if isinstance(value, Path) else value) for name, value in values.items()}
+
+
+def require_asked(folder: Path, asked: Mapping[str, Any]) -> None:
     """Raise InputError unless a run that is resumed is asked for the same again."""
     before = json.loads((folder / CONFIG).read_text()) if (folder / CONFIG).exists() else asked
     if before != asked:

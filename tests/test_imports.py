@@ -34,11 +34,13 @@ ALLOWED = {
     "evaluation": BASE | {"classifiers", "nets", "transforms", "training", "metrics"},
     "pipelines": BASE | FUNCTIONS | MODELS | {"inference", "training", "metrics", "data"},
     "runs": ROOMS | {"cli"},  # for the types of its options, which import no jax
+    "streams": ROOMS | {"runs", "cli"},
+    "applications": ROOMS | {"runs", "streams", "cli"},
     "export": ROOMS | {"runs"},
     "commands": ROOMS | {"runs", "export", "cli"},
     "demo": ROOMS | {"runs"},
     "compilation": set(),
-    "cli": ROOMS | {"commands", "compilation", "demo"},
+    "cli": ROOMS | {"applications", "commands", "compilation", "demo"},
 }
 """A room, and the other rooms that it may import; the root of the package, with its version, is open to all."""
 

@@ -47,9 +47,9 @@ class AnomalyScore(common.Apply):
     """Seed of the noise."""
 
     def run(self) -> None:
-        from hepjax import commands
+        from hepjax import applications
 
-        commands.score_anomaly(self)
+        applications.score_anomaly(self)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -37,9 +37,9 @@ class CalibrateApply(common.Apply):
     """Address of the showers."""
 
     def run(self) -> None:
-        from hepjax import commands
+        from hepjax import applications
 
-        commands.apply_calibration(self)
+        applications.apply_calibration(self)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -39,9 +39,9 @@ class CaloflowSample(common.Apply):
     """Seed of the noise."""
 
     def run(self) -> None:
-        from hepjax import commands
+        from hepjax import applications
 
-        commands.sample_caloflow(self)
+        applications.sample_caloflow(self)
 
 
 @dataclasses.dataclass(frozen=True)

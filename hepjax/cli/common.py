@@ -70,3 +70,5 @@ class Apply(Machines):
     """HDF5 file to write."""
     overwrite: bool = False
     """Replace an older file."""
+    resume: bool = False
+    """Go on after the last chunk of events of a run that was stopped, to the very file of an unbroken one."""

@@ -41,9 +41,9 @@ class SquirelsRefine(common.Apply):
     """Seed of the noise."""
 
     def run(self) -> None:
-        from hepjax import commands
+        from hepjax import applications
 
-        commands.refine_squirels(self)
+        applications.refine_squirels(self)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -56,9 +56,9 @@ class UnfoldApply(common.Apply):
     """Seed of the posterior's draws."""
 
     def run(self) -> None:
-        from hepjax import commands
+        from hepjax import applications
 
-        commands.apply_unfolding(self)
+        applications.apply_unfolding(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
