@@ -132,9 +132,9 @@ def _work(work: Work, source: Source, parts: Sequence[Path], rows: int, name: st
     total = sum(len(numbers(part)) for part in own)
     done = sum(len(numbers(part)) for part in own if parts[part].exists())
     try:
-        with progress_bar(name, total) as show, ThreadPoolExecutor(2) as pool:
+        with progress_bar(name, total) as show, ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
             show(done, "")
-            for written in _ahead(pool, write, map(apply, _ahead(pool, read, missing))):
+            for written in _ahead(writer, write, map(apply, _ahead(reader, read, missing))):
                 show(done := done + written, "")
     except InputError:
         stopped.touch()
