@@ -110,15 +110,17 @@ def over_events(
     table = (*events, jnp.arange(n) if rows is None else jnp.asarray(rows))
     if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((fixed, table))):
         return function(*fixed, *table) if size is None or n <= size else _mapped(function, size)(fixed, table)
-    run = _shared(function, mesh, len(fixed), len(table)) if mesh.size > 1 else function
-    fixed = replicate(fixed, mesh) if mesh.size > 1 else fixed
     piece = min(size or n, -(-n // mesh.size)) * mesh.size
-    done = []
-    for start in range(0, n, piece):
-        taken = np.minimum(np.arange(start, start + piece), n - 1)
-        done.append(run(*fixed, *(table if piece == n else jax.tree.map(lambda x: x[taken], table))))  # noqa: B023
-    whole = done[0] if piece == n else jax.tree.map(lambda *pieces: jnp.concatenate(pieces)[:n], *done)
-    # What other devices hold cannot be mixed with arrays that are bound to one.
+    if mesh.size > 1:
+        run, fixed = _shared(function, mesh, len(fixed), len(table)), replicate(fixed, mesh)
+    elif piece == n:
+        return function(*fixed, *table)
+    else:
+        run = function
+    taken = (np.minimum(np.arange(start, start + piece), n - 1) for start in range(0, n, piece))
+    done = [run(*fixed, *_piece(table, rows, mesh)) for rows in taken]
+    whole = jax.tree.map(lambda *pieces: jnp.concatenate(pieces)[:n], *done)
+    # What several devices hold cannot be mixed with what one holds.
     return jax.device_put(whole, mesh.devices[0]) if mesh.size > 1 else whole
 
 
@@ -255,6 +257,12 @@ def _shared(function: Callable[..., Any], mesh: Mesh, fixed: int, table: int) ->
     """The jitted function whose last `table` arguments and results are split over the devices."""
     specs = (*(PartitionSpec(),) * fixed, *(PartitionSpec(AXIS),) * table)
     return jax.jit(jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=PartitionSpec(AXIS), check_vma=False))
+
+
+def _piece(table: Tree, rows: Int[np.ndarray, " n"], mesh: Mesh) -> Tree:
+    """Rows of a table, split over the devices."""
+    piece = jax.tree.map(lambda x: x[rows], table)
+    return jax.device_put(piece, NamedSharding(mesh, PartitionSpec(AXIS))) if mesh.size > 1 else piece
 
 
 @functools.lru_cache(maxsize=64)

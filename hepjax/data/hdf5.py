@@ -146,7 +146,8 @@ def _copy_layout(part: h5py.Group, columns: Mapping[str, h5py.Dataset], file: h5
     """Make all attributes of a part, and its data sets, empty, of as many rows as all parts have."""
     file.attrs.update(part.attrs)
     for key, like in columns.items():
-        file.create_dataset_like(key, like, shape=(rows, *like.shape[1:])).attrs.update(like.attrs)
+        shape = rows, *like.shape[1:]
+        file.create_dataset_like(key, like, shape=shape, track_times=False).attrs.update(like.attrs)
 
 
 def _copy_rows(part: h5py.Dataset, whole: h5py.Dataset, start: int) -> None:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from hepjax import classifiers, nets, training, transforms
+from hepjax import classifiers, devices, nets, training, transforms
 from hepjax.training.history import History
 from hepjax.types import AnyArray, Classifier, Constants, Events, Labelled, Params, PRNGKey
 
@@ -105,20 +105,20 @@ def fit_mean(
 
 @functools.cache
 def log_ratio(dim: int, hidden: tuple[int, ...], members: int = 1) -> Callable[..., Array]:
-    """Jitted (constants, params, x (..., dim)) -> (...,) logarithm of the ratio, within +-`MAX_LOG`."""
+    """(constants, params, x (..., dim)) -> (...,) logarithm of the ratio, within +-`MAX_LOG`; compiled."""
     model, scale = classifier(dim, hidden, members), transforms.standardize()
 
-    def evaluate(constants: Constants, params: Params, x: Float[Array, " dim"]) -> Float[Array, ""]:
+    @jax.jit
+    def of_table(constants, params, x, rows):
+        del rows
         logit = model.logits(params, scale.forward(constants, x)[0])
         return jnp.clip(logit, -MAX_LOG, MAX_LOG)
 
-    @jax.jit
-    def in_pieces(constants: Constants, params: Params, x: Float[Array, "*batch dim"]) -> Float[Array, "*batch"]:
-        rows = x.reshape(-1, dim)
-        values = jax.lax.map(functools.partial(evaluate, constants, params), rows, batch_size=ROWS_AT_ONCE)
+    def evaluate(constants: Constants, params: Params, x: Float[AnyArray, "*batch dim"]) -> Float[Array, "*batch"]:
+        values = devices.over_events(of_table, (constants, params), (x.reshape(-1, dim),), size=ROWS_AT_ONCE)
         return values.reshape(x.shape[:-1])
 
-    return in_pieces
+    return evaluate
 
 
 def untrained(dim: int, hidden: tuple[int, ...], members: int = 1) -> Ratio:
