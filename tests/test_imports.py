@@ -15,12 +15,13 @@ PACKAGE = ROOT / "hepjax"
 FILES = sorted(PACKAGE.rglob("*.py"))
 MAX_LINES = 400
 
-BASE = {"types", "files", "losses", "devices"}
+BASE = {"types", "draws", "files", "losses", "devices"}
 FUNCTIONS = {"transforms", "nets", "dynamics"}
 MODELS = {"bridges", "classifiers", "flows"}
 ROOMS = BASE | FUNCTIONS | MODELS | {"inference", "training", "metrics", "data", "report", "evaluation", "pipelines"}
 ALLOWED = {
     "types": set(),
+    "draws": {"types"},
     "files": {"types"},
     "losses": {"types"},
     "devices": {"types"},

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
+from hepjax.draws import draw_normal
 from hepjax.types import PRNGKey
 
 
@@ -33,6 +34,6 @@ def event_noise(
     """Standard normal noise of each event for one step of a chain; independent between steps."""
 
     def one(key):
-        return jax.random.normal(jax.random.fold_in(key, step), (dim,), dtype)
+        return draw_normal(jax.random.fold_in(key, step), (dim,), dtype)
 
     return jax.vmap(one)(keys.reshape(-1)).reshape(*keys.shape, dim)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from hepjax import dynamics, nets
+from hepjax.draws import draw_normal
 from hepjax.losses import weighted_mean
 from hepjax.types import Flow, Net, Params
 
@@ -20,7 +21,12 @@ MIN_SCALE = 1e-3
 @functools.cache
 def normal(dim: int) -> Flow:
     """Independent standard normal coordinates, whatever the condition; nothing to train."""
-    return _flow(_nothing, lambda params, cond: distrax.MultivariateNormalDiag(jnp.zeros(dim), jnp.ones(dim)))
+
+    def distribution(params, cond):
+        return distrax.MultivariateNormalDiag(jnp.zeros(dim), jnp.ones(dim))
+
+    # The numbers that distrax draws, under the name by which an export finds them.
+    return _flow(_nothing, distribution, lambda key, params, cond: draw_normal(key, (dim,)))
 
 
 @functools.cache
@@ -77,8 +83,11 @@ def mean_nll(log_prob: Callable[..., Array]) -> Callable:
     return loss
 
 
-def _flow(init: Callable[..., Params], distribution: Callable[..., distrax.Distribution]) -> Flow:
-    """A flow from (params, cond) -> distribution of events (d,)."""
+def _flow(
+    init: Callable[..., Params], distribution: Callable[..., distrax.Distribution], draw: Callable | None = None
+) -> Flow:
+    """A flow from (params, cond) -> distribution of events (d,). draw: its (key, params, cond) -> one event."""
+    draw = draw or (lambda key, params, cond: distribution(params, cond).sample(seed=key))
 
     def log_prob(params, x, cond=None):
         return jnp.asarray(distribution(params, cond).log_prob(x))
@@ -88,7 +97,7 @@ def _flow(init: Callable[..., Params], distribution: Callable[..., distrax.Distr
         keys = dynamics.event_keys(key, leading, rows).reshape(-1)
         if cond is not None:
             cond = jnp.broadcast_to(cond, (*leading, cond.shape[-1])).reshape(-1, cond.shape[-1])
-        x = jax.vmap(lambda key, cond: distribution(params, cond).sample(seed=key))(keys, cond)
+        x = jax.vmap(lambda key, cond: draw(key, params, cond))(keys, cond)
         return x.reshape(*leading, -1)
 
     return Flow(init, log_prob, sample, mean_nll(log_prob))

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from hepjax import dynamics
+from hepjax.draws import draw_gumbel
 from hepjax.pipelines import reweighting
 from hepjax.pipelines.generative_config import Config
 from hepjax.pipelines.place import Place
@@ -66,5 +67,7 @@ def choose(
     if ratio is None:
         return draws[:, 0]
     log_weight = reweighting.log_ratio(draws.shape[-1], hidden)(ratio.constants, ratio.params, draws)
-    chosen = jax.vmap(jax.random.categorical)(dynamics.event_keys(key, draws.shape[:1], rows), log_weight)
+    keys = dynamics.event_keys(key, draws.shape[:1], rows)
+    gumbel = jax.vmap(lambda key: draw_gumbel(key, log_weight.shape[1:], log_weight.dtype))(keys)
+    chosen = jnp.argmax(gumbel + log_weight, axis=-1)  # log_weight plus Gumbel noise is largest with probability weight
     return jnp.take_along_axis(draws, chosen[:, None, None], axis=1)[:, 0]

@@ -19,6 +19,7 @@ from jaxtyping import Array, Float, Key
 from scipy.special import ndtr as numpy_ndtr
 from scipy.special import ndtri as numpy_ndtri
 
+from hepjax.draws import draw_uniform
 from hepjax.types import Transform
 
 FEWEST = 20  # a node that sees fewer positive values than this uses those of all nodes
@@ -49,7 +50,7 @@ def dequantize(keys: Key[Array, "*batch"], x: Float[Array, "*batch d"]) -> Float
     """
 
     def one(key, x):
-        u = jax.random.uniform(key, x.shape, x.dtype, minval=TINY)
+        u = draw_uniform(key, x.shape, x.dtype, TINY)
         return jnp.where(x > 0, x, -u)
 
     flat = jax.vmap(one)(keys.reshape(-1), x.reshape(keys.size, x.shape[-1]))
@@ -171,7 +172,7 @@ def _quantiles(
 
 def _locate(nodes: Array, given: Array) -> tuple[Array, Array]:
     """Index of the node below, and the share of the way to the next one; outside, the end nodes hold."""
-    low = jnp.clip(jnp.searchsorted(nodes, given, side="right") - 1, 0, nodes.shape[0] - 2)
+    low = jnp.clip(jnp.searchsorted(nodes, given, side="right", method="compare_all") - 1, 0, nodes.shape[0] - 2)
     gap = nodes[low + 1] - nodes[low]
     share = (given - nodes[low]) / jnp.where(gap > 0, gap, 1)
     return low, jnp.clip(share, 0, 1)
