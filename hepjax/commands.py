@@ -90,10 +90,10 @@ def compare_unfolding(options: UnfoldCompare) -> None:
 
 
 def export_model(options: Export) -> None:
-    """`hepjax export`: a folder with model.bin, record.json and load.py."""
+    """`hepjax export`: a folder with the model, record.json and a loader."""
     state = export.read(options.model)
     with data.output.claim(options.out, overwrite=options.overwrite) as folder:
-        export.write(folder, state)
+        export.write(folder, state, options.format)
 
 
 def generate_zjets(options: Generate) -> None:

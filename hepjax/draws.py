@@ -33,8 +33,8 @@ def draw_gumbel(key: PRNGKey, shape: tuple[int, ...], dtype=float) -> Array:
 
 
 LAWS = {
-    "normal": (draw_normal, "independent standard normal numbers"),
-    "uniform": (draw_uniform, "independent numbers uniform in (0, 1), ends excluded"),
-    "gumbel": (draw_gumbel, "-ln(-ln u) of independent u uniform in (0, 1), ends excluded"),
+    "normal": "independent standard normal numbers",
+    "uniform": "independent numbers uniform in (0, 1), ends excluded",
+    "gumbel": "-ln(-ln u) of independent u uniform in (0, 1), ends excluded",
 }
-"""Name of a law -> what draws from it, and what it is."""
+"""What the functions `draw_` of these names draw."""

@@ -1,25 +1,27 @@
-"""Folders of exported models: a state as a program that JAX runs anywhere, and the record of its arrays."""
+"""Folders of exported models: a state as a program that runs without hepjax, and the record of its arrays."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 from jax import export
+from jaxtyping import Array, Float, Int
 
 from hepjax import report, runs
-from hepjax.export.exportable import KEY, Exportable, Field
+from hepjax.export import onnx_program
+from hepjax.export.exportable import BATCH, KEY, Exportable, Field, Program
 from hepjax.export.models import MODELS, Model
 from hepjax.files import atomic_write
 from hepjax.training import checkpoint, spec
-from hepjax.types import InputError, State
+from hepjax.types import InputError, PRNGKey, State
 
-FILE, RECORD, LOADER = "model.bin", "record.json", "load.py"
-BATCH = "b"
+RECORD = "record.json"
 PLATFORMS = ("cpu", "cuda")
 
 
@@ -32,20 +34,27 @@ def read(folder: Path) -> State:
     return _model(checkpoint.read_spec(path), path).pipeline.load(path)
 
 
-def write(folder: Path, state: State) -> None:
-    """Export a fitted state to a folder that exists: model.bin, record.json and load.py.
+def write(folder: Path, state: State, form: str = "jax") -> None:
+    """Export a fitted state to a folder that exists, in one of `FORMATS`: the model, record.json and a loader.
 
-    model.bin is a `jax.export` artefact for CPU and CUDA, parameters and preprocessing included, of any number of
-    events: inputs and outputs in the order of the record, their first axis that of the events. Raises InputError for a
-    state that is no function of events, such as that of Profile OmniFold.
+    jax: model.bin is a `jax.export` artefact for CPU and CUDA, and load.py loads it. onnx: model.onnx is a graph of
+    operators of ONNX's default domain, with the model's noise among its inputs, and load_onnx.py loads it. Parameters
+    and preprocessing are included, and the number of events is any: inputs and outputs come in the order of the record,
+    their first axis that of the events. Raises InputError for a state that is no function of events, such as that of
+    Profile OmniFold, and for one that has no form in ONNX.
     """
-    model = _model(state.spec, "state").exportable(state)
-    exported = program(model, state)
-    with atomic_write(folder / FILE) as temporary:
-        temporary.write_bytes(exported.serialize())
-    report.write_json(folder / RECORD, _record(state, model, exported))
-    with atomic_write(folder / LOADER) as temporary:
-        shutil.copyfile(Path(__file__).with_name("loader.py"), temporary)
+    kind, model = FORMATS[form], _model(state.spec, "state").exportable(state)
+    made = kind.program(model, state)
+    with atomic_write(folder / kind.file) as temporary:
+        temporary.write_bytes(made.content)
+    report.write_json(folder / RECORD, _record(state, model, kind.file, made))
+    with atomic_write(folder / kind.loader) as temporary:
+        shutil.copyfile(Path(__file__).with_name(kind.source), temporary)
+
+
+def noise(state: State, key: PRNGKey, rows: Int[Array, " n"]) -> dict[str, Float[Array, "n numbers"]]:
+    """What the live model draws for events with these rows: the noise that goes into its form in ONNX, by name."""
+    return onnx_program.noise(_model(state.spec, "state").exportable(state), state, key, rows)
 
 
 def program(model: Exportable, state: State) -> export.Exported:
@@ -77,17 +86,42 @@ def _model(kind: Any, where: Path | str) -> Model:
     return MODELS[type(kind)]
 
 
-def _record(state: State, model: Exportable, exported: export.Exported) -> dict[str, Any]:
+def _artefact(model: Exportable, state: State) -> Program:
+    exported = program(model, state)
+    return Program(
+        bytes(exported.serialize()),
+        list(zip(model.inputs, exported.in_avals, strict=True)),
+        list(zip(model.outputs, exported.out_avals, strict=True)),
+        "from the inputs key and row" if model.random else "none",
+        {"platforms": list(exported.platforms), "calling_convention": exported.calling_convention_version},
+    )
+
+
+class Format(NamedTuple):
+    """How a model is written: the program's maker, its file, its loader, and the loader's file here."""
+
+    program: Callable[[Exportable, State], Program]
+    file: str
+    loader: str
+    source: str
+
+
+FORMATS = {
+    "jax": Format(_artefact, "model.bin", "load.py", "loader.py"),
+    "onnx": Format(onnx_program.convert, "model.onnx", "load_onnx.py", "onnx_loader.py"),
+}
+
+
+def _record(state: State, model: Exportable, file: str, made: Program) -> dict[str, Any]:
     return {
         "does": model.does,
-        "file": FILE,
-        "inputs": [_array(*pair) for pair in zip(model.inputs, exported.in_avals, strict=True)],
-        "outputs": [_array(*pair) for pair in zip(model.outputs, exported.out_avals, strict=True)],
+        "file": file,
+        "inputs": [_array(*pair) for pair in made.inputs],
+        "outputs": [_array(*pair) for pair in made.outputs],
         "transforms": list(model.transforms),
-        "noise": "from the inputs key and row" if model.random else "none",
+        "noise": made.noise,
         "batch": f"{BATCH}, the number of events, is any above zero",
-        "platforms": list(exported.platforms),
-        "calling_convention": exported.calling_convention_version,
+        **made.further,
         "spec": spec.encode(state.spec),
         "provenance": runs.provenance(),
     }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Array
@@ -47,6 +47,23 @@ class Exportable(NamedTuple):
         """Whether the function draws noise."""
         return self.inputs[0] == KEY
 
+
+class Program(NamedTuple):
+    """A model in a format, and what its record says of it.
+
+    inputs, outputs: with arrays, or the like, of their shapes, the number of events among them, and dtypes.
+    noise: where it comes from. further: other entries of the record.
+    """
+
+    content: bytes
+    inputs: Sequence[tuple[Field, Any]]
+    outputs: Sequence[tuple[Field, Any]]
+    noise: str
+    further: dict[str, Any]
+
+
+BATCH = "b"
+"""The number of events, in shapes."""
 
 KEY = Field(
     "key",

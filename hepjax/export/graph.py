@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from hepjax.export.exportable import BATCH
 from hepjax.export.walk import Unknown
 from hepjax.types import InputError
 
 OPSET, IR_VERSION = 17, 8
 """Of the default domain: what onnxruntime runs from 1.12 on."""
-BATCH = "b"
 
 
 def package() -> Any:
@@ -26,11 +26,12 @@ def package() -> Any:
 
 
 class Value(Unknown):
-    """A value of the graph by its name."""
+    """A value of the graph by its name. reshaped: the value that it has the numbers of, in another shape."""
 
     def __init__(self, name: str, shape: tuple[int, ...], dtype: Any) -> None:
         super().__init__(tuple(shape), np.dtype(dtype))
         self.name = name
+        self.reshaped: Value | None = None
 
 
 class Graph:
@@ -59,13 +60,16 @@ class Graph:
         """The same numbers in another type."""
         if value.dtype == np.dtype(dtype):
             return value
-        return self.add("Cast", [value], value.shape, dtype, to=self.onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+        return self.add("Cast", [value], value.shape, dtype, to=self._kind(dtype))
 
     def reshape(self, value: Value, shape: tuple[int, ...]) -> Value:
         """The numbers of every event in another shape."""
+        value = value.reshaped or value  # one step for several in a row
         if value.shape == tuple(shape):
             return value
-        return self.add("Reshape", [value, np.array([0, *shape], np.int64)], shape, value.dtype)
+        made = self.add("Reshape", [value, np.array([0, *shape], np.int64)], shape, value.dtype)
+        made.reshaped = value
+        return made
 
     def columns(self, name: str, start: int, shape: tuple[int, ...], dtype: Any) -> Value:
         """Columns from `start` on of an input that is a table, in a shape."""
@@ -120,5 +124,8 @@ class Graph:
         return Value(self._batch, (), np.int64)
 
     def _described(self, name: str, value: Value) -> Any:
-        kind = self.onnx.helper.np_dtype_to_tensor_dtype(value.dtype)
-        return self.onnx.helper.make_tensor_value_info(name, kind, [BATCH, *value.shape])
+        return self.onnx.helper.make_tensor_value_info(name, self._kind(value.dtype), [BATCH, *value.shape])
+
+    def _kind(self, dtype: Any) -> int:
+        """ONNX's number of a type."""
+        return self.onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))

@@ -122,9 +122,10 @@ def dynamic_slice(graph: Graph, equation: Any, inputs: Sequence[Any]) -> Value:
         return rearrange(graph, equation, inputs)
     sizes = equation.params["slice_sizes"]
     indexed = [axis for axis, size in enumerate(operand.shape) if sizes[axis] < size]
-    columns = [graph.reshape(graph.cast(graph.full(starts[axis]), np.int64), (1,)) for axis in indexed]
-    places = graph.add("Concat", columns, (len(indexed),), np.int64, axis=1)
-    return _looked_up(graph, operand, indexed, places, sizes, aval_of(equation).shape, clip=True)
+    columns = [graph.reshape(graph.full(starts[axis]), (1,)) for axis in indexed]
+    places = graph.add("Concat", columns, (len(indexed),), columns[0].dtype, axis=1)
+    _require_entries(sizes, indexed)
+    return _looked_up(graph, operand, indexed, places, aval_of(equation).shape, clip=True)
 
 
 def gather(graph: Graph, equation: Any, inputs: Sequence[Any]) -> Value:
@@ -132,40 +133,41 @@ def gather(graph: Graph, equation: Any, inputs: Sequence[Any]) -> Value:
     operand, places = inputs
     if not isinstance(places, Value):
         return rearrange(graph, equation, inputs)
+    places = places if places.dtype.kind == "i" else graph.cast(places, np.int64)
     params, shape = equation.params, aval_of(equation).shape
-    numbers, places = params["dimension_numbers"], graph.cast(places, np.int64)
-    columns = [places]
+    numbers, columns = params["dimension_numbers"], [places]
     for axis in numbers.start_indices_batching_dims:
-        along = np.arange(places.shape[axis], dtype=np.int64).reshape([-1 if k == axis else 1 for k in range(len(places.shape))])
-        columns.insert(-1, graph.full(np.broadcast_to(along, (*places.shape[:-1], 1))))
+        along = np.indices((*places.shape[:-1], 1), places.dtype)[axis]
+        columns.insert(-1, graph.full(along))
     indexed = [*numbers.operand_batching_dims, *numbers.start_index_map]
+    _require_entries(params["slice_sizes"], indexed)
     if len(columns) > 1:
-        places = graph.add("Concat", columns, (*places.shape[:-1], len(indexed)), np.int64, axis=len(places.shape))
+        places = graph.add("Concat", columns, (*places.shape[:-1], len(indexed)), places.dtype, axis=len(places.shape))
     offsets = [axis for axis in numbers.offset_dims if shape[axis] > 1]
     others = [axis for axis in range(len(shape)) if axis not in numbers.offset_dims and shape[axis] > 1]
     if offsets and others and max(others) > min(offsets):
         raise InputError("state: a look-up of another order has no form in ONNX, expected format jax")
     clip = params["mode"] == jax.lax.GatherScatterMode.CLIP
-    return _looked_up(graph, operand, indexed, places, params["slice_sizes"], shape, clip)
+    return _looked_up(graph, operand, indexed, places, shape, clip)
 
 
 def _looked_up(
-    graph: Graph, operand: Any, indexed: list[int], places: Value, sizes: Sequence[int], shape: tuple[int, ...], clip: bool
+    graph: Graph, operand: Any, indexed: list[int], places: Value, shape: tuple[int, ...], clip: bool
 ) -> Value:
     """Entries of the axes `indexed` at places (..., indexed), as an array of `shape`."""
-    if any(sizes[axis] != 1 for axis in indexed):
-        raise InputError("state: it looks up pieces at computed places, which has no form in ONNX, expected format jax")
     if clip:
-        last = np.array([operand.shape[axis] - 1 for axis in indexed], np.int64)
+        last = np.array([operand.shape[axis] - 1 for axis in indexed], places.dtype)
         places = graph.add("Max", [places, np.zeros_like(last)], places.shape, places.dtype)
         places = graph.add("Min", [places, last], places.shape, places.dtype)
-    whole = [axis for axis in range(len(operand.shape)) if axis not in indexed]
+    whole = _others(len(operand.shape), indexed)
     order, found = [*indexed, *whole], (*places.shape[:-1], *(operand.shape[axis] for axis in whole))
-    if isinstance(operand, Value):
-        operand = permuted(graph, operand, order)
-        return graph.reshape(graph.add("GatherND", [operand, places], found, operand.dtype, batch_dims=1), shape)
-    operand = np.transpose(operand, order)
-    return graph.reshape(graph.add("GatherND", [operand, places], found, operand.dtype), shape)
+    batched = isinstance(operand, Value)
+    operand = _arranged(graph, operand, order, [operand.shape[axis] for axis in order])
+    if not batched and len(indexed) == 1:
+        places = graph.reshape(places, places.shape[:-1])
+        return graph.reshape(graph.add("Gather", [operand, places], found, operand.dtype, axis=0), shape)
+    places = graph.cast(places, np.int64)
+    return graph.reshape(graph.add("GatherND", [operand, places], found, operand.dtype, batch_dims=int(batched)), shape)
 
 
 def product(graph: Graph, equation: Any, inputs: Sequence[Any]) -> Value:
@@ -179,18 +181,27 @@ def product(graph: Graph, equation: Any, inputs: Sequence[Any]) -> Value:
     rows, columns = ([x.shape[axis] for axis in axes] for x, axes in ((a, free_a), (b, free_b)))
     inner = math.prod(a.shape[axis] for axis in contract_a)
     # Without axes of its own an event is one row of a matrix of all events.
-    flat = math.prod(rows) == 1 and not common and not isinstance(b, Value)
-    a = graph.reshape(permuted(graph, a, [*batch_a, *free_a, *contract_a]), (*common, *([] if flat else [math.prod(rows)]), inner))
-    order = [*batch_b, *contract_b, *free_b]
-    shape = (*common, inner, math.prod(columns))
-    b = graph.reshape(permuted(graph, b, order), shape) if isinstance(b, Value) else np.transpose(b, order).reshape(shape)
-    dtype, n = aval_of(equation).dtype, len(common)
-    found = graph.add("MatMul", [a, b], (*a.shape[:-1], shape[-1]), dtype)
+    own = [math.prod(rows)] if math.prod(rows) > 1 or common or isinstance(b, Value) else []
+    a = _arranged(graph, a, [*batch_a, *free_a, *contract_a], (*common, *own, inner))
+    b = _arranged(graph, b, [*batch_b, *contract_b, *free_b], (*common, inner, math.prod(columns)))
+    found = graph.add("MatMul", [a, b], (*a.shape[:-1], b.shape[-1]), aval_of(equation).dtype)
     found = graph.reshape(found, (*common, *rows, *columns))
     if swapped:
-        middle = n + len(rows)
+        n, middle = len(common), len(common) + len(rows)
         found = permuted(graph, found, [*range(n), *range(middle, len(found.shape)), *range(n, middle)])
     return found
+
+
+def _require_entries(sizes: Sequence[int], indexed: list[int]) -> None:
+    if any(sizes[axis] != 1 for axis in indexed):
+        raise InputError("state: it looks up pieces at computed places, which has no form in ONNX, expected format jax")
+
+
+def _arranged(graph: Graph, x: Any, order: Sequence[int], shape: Sequence[int]) -> Any:
+    """A value or an array with its axes in another order, in a shape."""
+    if isinstance(x, Value):
+        return graph.reshape(permuted(graph, x, order), tuple(shape))
+    return np.transpose(x, order).reshape(shape)
 
 
 def _others(rank: int, *taken: Sequence[int]) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import types
 from typing import Any
 
 import jax
@@ -11,17 +12,17 @@ from jax.extend import core
 from jaxtyping import Array, Float, Int
 
 from hepjax.draws import LAWS
-from hepjax.export.exportable import KEY, Exportable, Field
-from hepjax.export.graph import Graph, Value
+from hepjax.export.exportable import BATCH, KEY, Exportable, Field, Program
+from hepjax.export.graph import OPSET, Graph, Value
 from hepjax.export.operators import emit
 from hepjax.export.walk import Unknown, law_of, walk
 from hepjax.types import PRNGKey, State
 
 
-def convert(model: Exportable, state: State) -> tuple[Any, list[Field]]:
-    """The ONNX model, and its inputs: the noise of each law that it draws from, then the arrays of the events.
+def convert(model: Exportable, state: State) -> Program:
+    """A model whose inputs are the noise of each law that it draws from, then the arrays of the events.
 
-    Raises InputError for a model that does not consist of a fixed number of steps.
+    Raises InputError without the package onnx, and for a model that does not consist of a fixed number of steps.
     """
     graph, program, drawn = Graph(), _traced(model, state), dict.fromkeys(LAWS, 0)
 
@@ -39,9 +40,20 @@ def convert(model: Exportable, state: State) -> tuple[Any, list[Field]]:
     keys, arrays = _split(program, len(fields))
     values = [graph.input(field.name, aval.shape, aval.dtype) for field, aval in zip(fields, arrays, strict=True)]
     outputs = walk(program, [*(Unknown(aval.shape, aval.dtype) for aval in keys), *values], step)
-    noise = [Field(law, "", f"{LAWS[law][1]}, others for every event", (n,)) for law, n in drawn.items() if n]
-    graph.inputs[:0] = [Value(field.name, field.shape, jnp.zeros(()).dtype) for field in noise]
-    return graph.model(_names(model), [graph.full(value) for value in outputs]), [*noise, *fields]
+    laws = [Field(law, "", f"{LAWS[law]}, others for every event", (n,)) for law, n in drawn.items() if n]
+    graph.inputs[:0] = [Value(field.name, field.shape, jnp.zeros(()).dtype) for field in laws]
+    # No two values of a graph may share a name.
+    taken = {field.name for field in fields}
+    named = [field._replace(name=field.name + "_out" * (field.name in taken)) for field in model.outputs]
+    values = [graph.full(value) for value in outputs]
+    made = graph.model([field.name for field in named], values)
+    return Program(
+        made.SerializeToString(),
+        list(zip([*laws, *fields], map(_of_events, graph.inputs), strict=True)),
+        list(zip(named, map(_of_events, values), strict=True)),
+        f"from the inputs {', '.join(field.name for field in laws)}" if laws else "none",
+        {"opset": OPSET, "operators": sorted({node.op_type for node in made.graph.node})},
+    )
 
 
 def noise(
@@ -66,12 +78,6 @@ def noise(
     return jax.vmap(of_event)(rows) if model.random else {}
 
 
-def _names(model: Exportable) -> list[str]:
-    """Of the outputs; no two values of a graph may share a name."""
-    given = {field.name for field in model.inputs}
-    return [f"{field.name}_out" if field.name in given else field.name for field in model.outputs]
-
-
 def _traced(model: Exportable, state: State) -> core.ClosedJaxpr:
     """The model's program of one event; its inputs are those of `model.function`."""
 
@@ -81,6 +87,11 @@ def _traced(model: Exportable, state: State) -> core.ClosedJaxpr:
         return jax.ShapeDtypeStruct(field.shape, jnp.dtype(field.dtype or float))
 
     return jax.make_jaxpr(lambda *arrays: model.function(state, *arrays))(*map(like, model.inputs))
+
+
+def _of_events(value: Value) -> Any:
+    """Shape and dtype of a value with all events."""
+    return types.SimpleNamespace(shape=(BATCH, *value.shape), dtype=value.dtype)
 
 
 def _arrays(model: Exportable) -> list[Field]:

@@ -15,7 +15,7 @@ from jax.extend import core
 
 from hepjax.draws import LAWS
 
-DRAWS = {function.__name__: law for law, (function, _) in LAWS.items()}
+DRAWS = {f"draw_{law}": law for law in LAWS}
 """Name of a compiled draw in a program -> its law."""
 
 
@@ -39,7 +39,9 @@ def walk(program: core.ClosedJaxpr, inputs: Sequence[Any], emit: Emit) -> list[A
     known.update(zip(program.jaxpr.invars, inputs, strict=True))
 
     def read(atom):
-        return np.asarray(atom.val, atom.aval.dtype) if isinstance(atom, core.Literal) else known[atom]
+        if isinstance(atom, core.Literal):
+            return np.asarray(atom.val, atom.aval.dtype)  # type: ignore[attr-defined]
+        return known[atom]
 
     for equation in program.jaxpr.eqns:
         outputs = _step(equation, [read(atom) for atom in equation.invars], emit)

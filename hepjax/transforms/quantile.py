@@ -186,9 +186,11 @@ def _between(table: Array, low: Array, share: Array) -> Array:
 
 def _quantile(table: Array, low: Array, share: Array, k: Array) -> Array:
     """Quantile number k (..., d) of every coordinate: two look-ups each, without building interpolated tables."""
-    column = jnp.arange(table.shape[1])
-    low, share = low[..., None], share[..., None]
-    return (1 - share) * table[low, column, k] + share * table[low + 1, column, k]
+    _, columns, knots = table.shape
+    entries, share = table.reshape(-1), share[..., None]
+    place = (low[..., None] * columns + jnp.arange(columns)) * knots + k
+    below, above = (jnp.take(entries, place + step, mode="clip") for step in (0, columns * knots))
+    return (1 - share) * below + share * above
 
 
 class _Segment(NamedTuple):
@@ -214,14 +216,13 @@ def _bisect(table: Array, low: Array, share: Array, value: Array) -> Array:
     """Number of the last knot at or below each value, -1 where there is none."""
     knots = table.shape[-1]
 
-    def halve(_, bounds):
-        left, right = bounds
-        middle = jnp.clip((left + right) // 2, 0, knots - 1)
-        above = _quantile(table, low, share, middle) <= value
-        return jnp.where(above, middle, left), jnp.where(above, right, middle)
+    def leap(knot, length):
+        further = knot + length
+        above = _quantile(table, low, share, jnp.minimum(further, knots - 1)) <= value
+        return jnp.where(above & (further < knots), further, knot), None
 
-    start = jnp.full(value.shape, -1), jnp.full(value.shape, knots)
-    return jax.lax.fori_loop(0, math.ceil(math.log2(knots + 1)), halve, start)[0]
+    lengths = 2 ** jnp.arange(math.ceil(math.log2(knots + 1)))[::-1]
+    return jax.lax.scan(leap, jnp.full(value.shape, -1), lengths)[0]
 
 
 def _log_normal(z: Array) -> Array:
