@@ -25,6 +25,10 @@ def package() -> Any:
     return onnx
 
 
+MOST_NODES = 100_000
+"""More would take onnxruntime minutes to load."""
+
+
 class Value(Unknown):
     """A value of the graph by its name. reshaped: the value that it has the numbers of, in another shape."""
 
@@ -51,6 +55,9 @@ class Graph:
 
     def add(self, operator: str, inputs: Sequence[Any], shape: tuple[int, ...], dtype: Any, **attributes: Any) -> Value:
         """The result of an operator. inputs: values, or arrays, which become constants."""
+        if len(self.nodes) == MOST_NODES:
+            advice = "fewer steps of a bridge, a flow that samples in one pass, or format jax"
+            raise InputError(f"state: has over {MOST_NODES} steps in ONNX, expected {advice}")
         names = [value.name if isinstance(value, Value) else self._constant(value) for value in inputs]
         value = Value(f"v{len(self.nodes)}", shape, dtype)
         self.nodes.append(self.onnx.helper.make_node(operator, names, [value.name], **attributes))

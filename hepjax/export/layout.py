@@ -139,7 +139,7 @@ def gather(graph: Graph, equation: Any, inputs: Sequence[Any]) -> Value:
     for axis in numbers.start_indices_batching_dims:
         along = np.indices((*places.shape[:-1], 1), places.dtype)[axis]
         columns.insert(-1, graph.full(along))
-    indexed = [*numbers.operand_batching_dims, *numbers.start_index_map]
+    indexed = [int(axis) for axis in (*numbers.operand_batching_dims, *numbers.start_index_map)]
     _require_entries(params["slice_sizes"], indexed)
     if len(columns) > 1:
         places = graph.add("Concat", columns, (*places.shape[:-1], len(indexed)), places.dtype, axis=len(places.shape))
