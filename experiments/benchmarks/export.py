@@ -2,10 +2,12 @@
 
     .venv/bin/python experiments/benchmarks/export.py
 
-Needs the extra `bench`, and some ten minutes on 2 cores. Every kind of model in its default size and with its default
-steps, fitted to the embedded samples for one epoch: how long a call takes does not depend on what was learned. Each is
-exported, and a process of its own loads it with JAX alone (`export_latency.py`), on one core and with one thread. A
-call begins and ends with arrays of NumPy.
+Needs the extras `bench` and `onnx`, and some fifteen minutes on 2 cores. Every kind of model in its default size and
+with its default steps, fitted to the embedded samples for one epoch: how long a call takes does not depend on what was
+learned. Each is exported, and a process of its own loads it with JAX alone (`export_latency.py`), on one core and with
+one thread. A call begins and ends with arrays of NumPy. Models of a fixed number of steps are exported to ONNX as well,
+and another process runs that with onnxruntime alone, given the noise that the live model draws: `onnx` has the same
+numbers of it.
 
 `difference` is the largest one of an output between the exported and the live model, in units of its largest number;
 `live_in_halves` the same between the live model and itself on half of the events, which is what rounding in float32 is
@@ -47,7 +49,7 @@ from hepjax.pipelines import (
 )
 from hepjax.pipelines.unfolding_config import Method
 from hepjax.training import Config as Training
-from hepjax.types import Measured, State
+from hepjax.types import InputError, Measured, State
 
 KEY = jax.random.key(0)
 TRAIN, EVENTS = 1000, 100
@@ -69,6 +71,8 @@ class Options:
     """Calls that are timed, after the first one."""
     only: tuple[str, ...] = ()
     """Models to run alone."""
+    formats: tuple[str, ...] = ("jax", "onnx")
+    """Formats to run; onnx for models that have it."""
 
 
 class Case(NamedTuple):
@@ -88,39 +92,68 @@ def main(options: Options) -> None:
     load = os.getloadavg()[0]
     results = {}
     for name in options.only or CASES:
-        results[name] = measure(CASES[name](), options.calls)
-        row = results[name]
-        spent, memory = row["milliseconds_a_call"]["median"], row["resident_mib"]["with_model"]
-        worst = max(row["difference"].values())
-        print(f"{name}: {spent:.3g} ms, {memory:.0f} MiB, difference {worst:.1e}", flush=True)
+        results[name] = measure(CASES[name](), options)
+        for form in options.formats:
+            row = results[name] if form == "jax" else results[name][form]
+            print(f"{name}, {form}: {summary(row)}", flush=True)
     provenance = runs.provenance() | {"cpu": bench.cpu_model(), "load_before": load}
     options.out.parent.mkdir(parents=True, exist_ok=True)
     report.write_json(options.out, {"batch_size": 1, "threads": 1, "models": results, "provenance": provenance})
 
 
-def measure(case: Case, calls: int) -> dict[str, Any]:
-    """Export a model, compare it with the live one, and time it in a process of its own."""
-    noise = {"key": np.asarray(jax.random.key_data(KEY)), "row": np.arange(EVENTS, dtype=np.int32)}
+def measure(case: Case, options: Options) -> dict[str, Any]:
+    """The formats of a model beside the live one; what other formats than jax's give is below their names."""
     whole, half = case.live(EVENTS), case.live(EVENTS // 2)
+    measured: dict[str, Any] = {
+        "parameters": sum(leaf.size for leaf in jax.tree.leaves(case.state.params)),
+        "live_in_halves": {name: difference(half[name], whole[name][: EVENTS // 2]) for name in whole},
+    }
+    if "jax" in options.formats:
+        noise = {"key": np.asarray(jax.random.key_data(KEY)), "row": np.arange(EVENTS, dtype=np.int32)}
+        measured |= exported(case, "jax", noise, whole, options.calls)
+    if "onnx" in options.formats:
+        try:
+            measured["onnx"] = exported(case, "onnx", None, whole, options.calls)
+        except InputError as error:
+            measured["onnx"] = {"refused": str(error)}
+    return measured
+
+
+def exported(case: Case, form: str, noise: Any, whole: Mapping[str, Any], calls: int) -> dict[str, Any]:
+    """Export a model, compare it with the live one, and time it in a process of its own. noise: None for its own."""
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
-        export.write(Path(folder), case.state)
+        export.write(Path(folder), case.state, form)
         seconds = time.perf_counter() - started
-        names = [array["name"] for array in json.loads((Path(folder) / "record.json").read_text())["inputs"]]
-        arrays: dict[str, Any] = {name: np.asarray((noise | dict(case.events))[name]) for name in names}
-        found, events = export.load(Path(folder))(**arrays), Path(folder) / "events.npz"
+        noise = export.noise(case.state, KEY, jax.numpy.arange(EVENTS)) if noise is None else noise
+        record = json.loads((Path(folder) / "record.json").read_text())
+        arrays: dict[str, Any] = {
+            array["name"]: np.asarray((noise | dict(case.events))[array["name"]], array["dtype"])
+            for array in record["inputs"]
+        }
+        load = export.load if form == "jax" else export.load_onnx
+        found, events = load(Path(folder))(**arrays), Path(folder) / "events.npz"
         np.savez(events, **arrays)
-        command = [sys.executable, str(Path(__file__).with_name("export_latency.py")), folder, str(events), str(calls)]
+        script = Path(__file__).with_name("export_latency.py")
+        command = [sys.executable, str(script), form, folder, str(events), str(calls)]
         done = subprocess.run(command, env=os.environ | ONE_THREAD, check=True, capture_output=True, text=True)
-        size = sum(path.stat().st_size for path in Path(folder).glob("model.bin"))
+        size = (Path(folder) / record["file"]).stat().st_size
+    pairs = zip(whole, found.values(), strict=True)
     return {
-        "parameters": sum(leaf.size for leaf in jax.tree.leaves(case.state.params)),
         "megabytes": size / 1e6,
         "seconds_export": seconds,
-        "difference": {name: difference(found[name], whole[name]) for name in whole},
-        "live_in_halves": {name: difference(half[name], whole[name][: EVENTS // 2]) for name in whole},
+        "difference": {name: difference(numbers, whole[name]) for name, numbers in pairs},
+        **{name: record[name] for name in ("opset", "operators") if name in record},
         **json.loads(done.stdout),
     }
+
+
+def summary(row: Mapping[str, Any]) -> str:
+    """What a format gave, on a line."""
+    if "refused" in row:
+        return row["refused"]
+    spent, memory = row["milliseconds_a_call"]["median"], row["resident_mib"]["with_model"]
+    return f"{spent:.3g} ms, {memory:.0f} MiB, difference {max(row['difference'].values()):.1e}"
 
 
 def difference(found: Any, live: Any) -> float:

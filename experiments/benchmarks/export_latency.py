@@ -1,8 +1,8 @@
 """The latency of one exported model, one event a call: what `export.py` runs in a process without hepjax.
 
-    .venv/bin/python experiments/benchmarks/export_latency.py FOLDER EVENTS.npz CALLS
+    .venv/bin/python experiments/benchmarks/export_latency.py FORMAT FOLDER EVENTS.npz CALLS
 
-Prints JSON. Memory is that of the process, with JAX alone and with the model.
+Prints JSON. Memory is that of the process, with the runtime alone, JAX or onnxruntime, and with the model.
 """
 
 import importlib
@@ -13,27 +13,35 @@ import sys
 import time
 from pathlib import Path
 
-import jax.numpy as jnp
 import numpy as np
 
 MIB = 2**20
+RUNTIMES = {"jax": "jax", "onnx": "onnxruntime"}
+LOADERS = {"jax": "load", "onnx": "load_onnx"}
 
 
-def main(folder: str, events: str, calls: int) -> None:
+def main(form: str, folder: str, events: str, calls: int) -> None:
     """Load the model of a folder and call it, with one row after the other of the events."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    jnp.zeros(1).block_until_ready()
-    jax_alone, started = resident(), time.perf_counter()
+    start_runtime(form)
+    alone, started = resident(), time.perf_counter()
     sys.path.insert(0, folder)
-    function = importlib.import_module("load").load()
+    function = importlib.import_module(LOADERS[form]).load()
     seconds = {"load": time.perf_counter() - started}
     rows = single_events(events)
     seconds["first_call"] = timed(function, rows[0])
     milliseconds = [1e3 * timed(function, rows[call % len(rows)]) for call in range(calls)]
     spread = {"median": statistics.median(milliseconds), "lowest": min(milliseconds), "highest": max(milliseconds)}
-    memory = {"jax_alone": jax_alone, "with_model": resident()}
+    memory = {RUNTIMES[form] + "_alone": alone, "with_model": resident()}
     print(json.dumps({"milliseconds_a_call": spread, "seconds": seconds, "resident_mib": memory}))
+
+
+def start_runtime(form: str) -> None:
+    """Import what runs a format, and have it ready."""
+    runtime = importlib.import_module(RUNTIMES[form])
+    if form == "jax":
+        runtime.numpy.zeros(1).block_until_ready()
 
 
 def single_events(path: str) -> list[dict[str, np.ndarray]]:
@@ -59,4 +67,4 @@ def resident() -> float:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]))
