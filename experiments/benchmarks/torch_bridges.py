@@ -22,7 +22,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from hepjax.dynamics import Symmetric
 from hepjax.training.config import Config
 
-Table = tuple[Tensor, Tensor, Tensor | None]
+Table = tuple[Tensor | None, ...]
 Loss = Callable[..., Tensor]
 
 
@@ -92,8 +92,8 @@ class ResNet(nn.Module):
         return {"Project_0/Dense_0": self.of_cond, "Project_0/Dense_1": self.of_time} | dense | blocks
 
 
-def copy_parameters(net: SBUnfold | ResNet, params: Mapping[str, Any]) -> None:
-    """Give `net` the parameters of its flax twin."""
+def copy_parameters(net: Any, params: Mapping[str, Any]) -> None:
+    """Give `net`, which names its layers as flax does, the parameters of its flax twin."""
     for path, layer in net.layers().items():
         flax = functools.reduce(operator.getitem, path.split("/"), params)
         layer.weight.data.copy_(torch.tensor(np.asarray(flax["kernel"]).T))
@@ -124,8 +124,9 @@ def matching_loss(net: nn.Module, source: Tensor, target: Tensor, cond: Tensor |
 def train(net: nn.Module, loss: Loss, data: Table, config: Config) -> float:
     """What `hepjax.training.fit` does, at a constant rate and without validation; returns the last epoch's loss.
 
-    data: source, target, and condition or None, with a leading axis of events.
+    data: what the loss takes after the net, with a leading axis of events; the first is not None.
     """
+    assert data[0] is not None
     params = list(net.parameters())
     average = [p.detach().clone() for p in params]
     optimiser = torch.optim.AdamW(params, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
