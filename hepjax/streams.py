@@ -137,7 +137,8 @@ def _work(work: Work, source: Source, parts: Sequence[Path], rows: int, name: st
             for written in _ahead(writer, write, map(apply, _ahead(reader, read, missing))):
                 show(done := done + written, "")
     except InputError:
-        stopped.touch()
+        with contextlib.suppress(OSError):  # a full disk stops the others by itself
+            stopped.touch()
         raise
 
 

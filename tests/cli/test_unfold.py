@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from toys import measured, toy_unfolding
 
-from hepjax import data
+from hepjax import data, streams
 from hepjax.pipelines import unfolding
 
 pytestmark = pytest.mark.usefixtures("fast_compilation")
@@ -108,6 +108,17 @@ def test_unfolded_events_are_written(method, unfolded, models):
     assert (metadata["method"], metadata["seed"], metadata["events"]) == (method, 0, 300)
     assert metadata["model"] == str(models[method]) and "jax" in metadata["software"]
     assert found.replicas is None
+
+
+def test_chunks_and_one_piece_are_the_same(folder, unfolded, models, run, tmp_path, monkeypatch):
+    monkeypatch.setattr(streams, "chunk_rows", lambda _: 160)
+    out = tmp_path / "unfolded.hdf5"
+    command = ("unfold", "apply", "--model", models["sbunfold"], "--data", folder / "blind.hdf5", "--out", out)
+    assert run(*command) == (0, "")
+    (found, metadata), (expected, like) = (data.unfolding.read_unfolded(p) for p in (out, unfolded["sbunfold"]))
+    np.testing.assert_allclose(found.gen, expected.gen, atol=1e-4)
+    np.testing.assert_array_equal(found.weight, expected.weight)
+    assert set(metadata) == set(like)
 
 
 def test_parquet_is_written_by_its_suffix(folder, models, run, tmp_path):
