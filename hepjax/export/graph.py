@@ -29,11 +29,16 @@ MOST_NODES = 100_000
 """More would take onnxruntime minutes to load."""
 
 
+def stored(dtype: Any) -> np.dtype:
+    """The type of a value: few operators of onnxruntime take uint32, in which JAX counts the places of a search."""
+    return np.dtype(np.int64 if dtype == np.uint32 else dtype)
+
+
 class Value(Unknown):
     """A value of the graph by its name. reshaped: the value that it has the numbers of, in another shape."""
 
     def __init__(self, name: str, shape: tuple[int, ...], dtype: Any) -> None:
-        super().__init__(tuple(shape), np.dtype(dtype))
+        super().__init__(tuple(shape), stored(dtype))
         self.name = name
         self.reshaped: Value | None = None
 
@@ -65,7 +70,7 @@ class Graph:
 
     def cast(self, value: Value, dtype: Any) -> Value:
         """The same numbers in another type."""
-        if value.dtype == np.dtype(dtype):
+        if value.dtype == stored(dtype):
             return value
         return self.add("Cast", [value], value.shape, dtype, to=self._kind(dtype))
 
@@ -117,7 +122,7 @@ class Graph:
 
     def _constant(self, value: Any) -> str:
         """The name of a constant; the same numbers are kept once."""
-        array = np.ascontiguousarray(value).reshape(np.shape(value))
+        array = np.ascontiguousarray(value, stored(value.dtype)).reshape(value.shape)
         content = (array.shape, str(array.dtype), array.tobytes())
         if content not in self._constants:
             name = f"c{len(self._constants)}"
@@ -135,4 +140,4 @@ class Graph:
 
     def _kind(self, dtype: Any) -> int:
         """ONNX's number of a type."""
-        return self.onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+        return self.onnx.helper.np_dtype_to_tensor_dtype(stored(dtype))
