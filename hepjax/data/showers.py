@@ -111,7 +111,7 @@ class Stored:
     @property
     def rows_a_chunk(self) -> int:
         """Showers that the file compresses together, so that reading one is reading all; 1 without compression."""
-        return (self.voxels.chunks or (1,))[0]
+        return (self.voxels.data.chunks or (1,))[0]
 
     def __getitem__(self, rows: slice) -> Showers:
         """Read and check showers, float32 MeV; raises InputError for what is not physical."""
