@@ -36,12 +36,11 @@ ALLOWED = {
     "pipelines": BASE | FUNCTIONS | MODELS | {"inference", "training", "metrics", "data"},
     "runs": ROOMS | {"cli"},  # for the types of its options, which import no jax
     "streams": ROOMS | {"runs", "cli"},
-    "applications": ROOMS | {"runs", "streams", "cli"},
     "export": ROOMS | {"runs"},
-    "commands": ROOMS | {"runs", "export", "cli"},
+    "commands": ROOMS | {"runs", "streams", "export", "cli"},
     "demo": ROOMS | {"runs"},
     "compilation": set(),
-    "cli": ROOMS | {"applications", "commands", "compilation", "demo"},
+    "cli": ROOMS | {"commands", "compilation", "demo"},
 }
 """A room, and the other rooms that it may import; the root of the package, with its version, is open to all."""
 

@@ -58,7 +58,7 @@ def main(options: Options) -> None:
                 print(f"{command}: {results[command]}", flush=True)
     quick = {
         "help": seconds([str(Path(sys.executable).with_name("hepjax")), "--help"], options.repeats),
-        "imports": seconds([sys.executable, "-c", "import hepjax.commands"], options.repeats),
+        "imports": seconds([sys.executable, "-c", "import hepjax.commands.squirels"], options.repeats),
     }
     provenance = runs.provenance() | {"load_before": f"{load:.2f}"}
     options.out.parent.mkdir(parents=True, exist_ok=True)

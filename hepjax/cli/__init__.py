@@ -47,9 +47,9 @@ class Compare:
     """Replace an older report."""
 
     def run(self) -> None:
-        from hepjax import commands
+        from hepjax.commands import compare
 
-        commands.compare(self)
+        compare.run(self)
 
 
 @dataclasses.dataclass(frozen=True)

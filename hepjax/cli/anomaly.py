@@ -24,9 +24,9 @@ class AnomalyFit(common.FitLarge):
     """How to train."""
 
     def run(self) -> None:
-        from hepjax import commands
+        from hepjax.commands import anomaly
 
-        commands.fit_anomaly(self)
+        anomaly.fit(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,9 +47,9 @@ class AnomalyScore(common.Apply):
     """Seed of the noise."""
 
     def run(self) -> None:
-        from hepjax import applications
+        from hepjax.commands import anomaly
 
-        applications.score_anomaly(self)
+        anomaly.score(self)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,9 +24,9 @@ class CalibrateFit(common.FitLarge):
     """How to train."""
 
     def run(self) -> None:
-        from hepjax import commands
+        from hepjax.commands import calibrate
 
-        commands.fit_calibration(self)
+        calibrate.fit(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,9 +37,9 @@ class CalibrateApply(common.Apply):
     """Address of the showers."""
 
     def run(self) -> None:
-        from hepjax import applications
+        from hepjax.commands import calibrate
 
-        applications.apply_calibration(self)
+        calibrate.apply(self)
 
 
 @dataclasses.dataclass(frozen=True)

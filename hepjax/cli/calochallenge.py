@@ -48,9 +48,9 @@ class Evaluate:
     """Replace an older report."""
 
     def run(self) -> None:
-        from hepjax import commands
+        from hepjax.commands import calochallenge
 
-        commands.evaluate_calochallenge(self)
+        calochallenge.evaluate(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -79,9 +79,9 @@ class Time:
     """Replace an older file."""
 
     def run(self) -> None:
-        from hepjax import commands
+        from hepjax.commands import calochallenge
 
-        commands.time_generator(self)
+        calochallenge.time(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -94,9 +94,9 @@ class SubmitCheck:
     """Data set of the challenge."""
 
     def run(self) -> None:
-        from hepjax import commands
+        from hepjax.commands import calochallenge
 
-        commands.check_submission(self)
+        calochallenge.check(self)
 
 
 @dataclasses.dataclass(frozen=True)

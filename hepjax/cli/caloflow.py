@@ -24,9 +24,9 @@ class CaloflowFit(common.FitLarge):
     """How to train."""
 
     def run(self) -> None:
-        from hepjax import commands
+        from hepjax.commands import caloflow
 
-        commands.fit_caloflow(self)
+        caloflow.fit(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,9 +39,9 @@ class CaloflowSample(common.Apply):
     """Seed of the noise."""
 
     def run(self) -> None:
-        from hepjax import applications
+        from hepjax.commands import caloflow
 
-        applications.sample_caloflow(self)
+        caloflow.sample(self)
 
 
 @dataclasses.dataclass(frozen=True)

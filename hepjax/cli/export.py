@@ -27,6 +27,6 @@ class Export:
     """Replace an older export."""
 
     def run(self) -> None:
-        from hepjax import commands
+        from hepjax.commands import export
 
-        commands.export_model(self)
+        export.write(self)

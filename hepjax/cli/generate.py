@@ -27,6 +27,6 @@ class Generate:
     """Replace an older file."""
 
     def run(self) -> None:
-        from hepjax import commands
+        from hepjax.commands import generate
 
-        commands.generate_zjets(self)
+        generate.zjets(self)

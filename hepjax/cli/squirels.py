@@ -26,9 +26,9 @@ class SquirelsFit(common.Fit):
     """How to train."""
 
     def run(self) -> None:
-        from hepjax import commands
+        from hepjax.commands import squirels
 
-        commands.fit_squirels(self)
+        squirels.fit(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,9 +41,9 @@ class SquirelsRefine(common.Apply):
     """Seed of the noise."""
 
     def run(self) -> None:
-        from hepjax import applications
+        from hepjax.commands import squirels
 
-        applications.refine_squirels(self)
+        squirels.refine(self)
 
 
 @dataclasses.dataclass(frozen=True)

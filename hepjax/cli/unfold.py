@@ -39,9 +39,9 @@ class UnfoldFit(common.Fit):
     """Options of all other methods."""
 
     def run(self) -> None:
-        from hepjax import commands
+        from hepjax.commands import unfold
 
-        commands.fit_unfolding(self)
+        unfold.fit(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,9 +56,9 @@ class UnfoldApply(common.Apply):
     """Seed of the posterior's draws."""
 
     def run(self) -> None:
-        from hepjax import applications
+        from hepjax.commands import unfold
 
-        applications.apply_unfolding(self)
+        unfold.apply(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -79,9 +79,9 @@ class UnfoldCompare:
     """Replace an older report."""
 
     def run(self) -> None:
-        from hepjax import commands
+        from hepjax.commands import unfold
 
-        commands.compare_unfolding(self)
+        unfold.compare(self)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from hepjax.types import InputError
+
+File = TypeVar("File", str, Path)
 
 
 class Address(NamedTuple):
@@ -55,3 +58,11 @@ def require_file(path: Path, expected: str) -> None:
         raise InputError(f"{path}: no such file, expected {expected}")
     if not os.access(path, os.R_OK):
         raise InputError(f"{path}: not readable, expected {expected} with read permission")
+
+
+def short_names(files: Sequence[File]) -> dict[str, File]:
+    """Files or groups by short names: of the file, or with the group, or else the whole address."""
+    parsed = [parse(file) for file in files]
+    stems, groups = [a.path.stem for a in parsed], [f"{a.path.stem}:{a.group}" for a in parsed]
+    short = [names for names in (stems, groups) if len({*names, "reference", "baseline"}) == len(names) + 2]
+    return dict(zip(short[0] if short else map(str, files), files, strict=True))

@@ -1,0 +1,24 @@
+"""What `hepjax compare` does: files in, files out."""
+
+from __future__ import annotations
+
+import functools
+
+import jax
+
+from hepjax import data, evaluation, report, runs
+from hepjax.cli import Compare
+
+
+def run(options: Compare) -> None:
+    """`hepjax compare`: metrics.json, figures/ and report.html."""
+    named = {"reference": options.reference, "generated": options.generated, "baseline": options.baseline}
+    reference = data.showers.read(options.reference)
+
+    read = functools.partial(data.showers.read, geometry=reference.geometry)
+    generated = read(options.generated)
+    baseline, train = (read(address) if address else None for address in (options.baseline, options.train))
+    with data.output.claim(options.out, overwrite=options.overwrite) as folder:
+        comparison = evaluation.compare(jax.random.key(options.seed), reference, generated, baseline, train=train)
+        given = {name: address for name, address in named.items() if address}
+        report.write_report(folder, comparison, given | runs.provenance())
