@@ -1,12 +1,14 @@
 """Several processes of one job on this machine, as SLURM or MPI would start them on several."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
 from typing import NamedTuple
 
 TIMEOUT = 120
+GLOO = ("[Gloo] Rank ", " is connected to ", " peer ranks. ", "Expected number of connected peer ranks is : ")
 
 
 class Ended(NamedTuple):
@@ -47,5 +49,7 @@ def run(*commands, devices=2, **environment):
 
 
 def _own(out):
-    """Without the lines of Gloo, by which processes talk on CPUs: it has no switch to be silent."""
-    return "".join(line for line in out.splitlines(keepends=True) if not line.startswith("[Gloo]"))
+    """Without what Gloo, by which processes talk on CPUs, says of ranks: its threads' words may be mixed."""
+    for words in GLOO:
+        out = out.replace(words, "")
+    return "".join(line for line in out.splitlines(keepends=True) if not re.fullmatch(r"[\d\s]*", line))
