@@ -32,10 +32,10 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("dtype, tolerance", [("float32", 1e-4), ("float64", 1e-9)])
-def test_two_processes_give_the_result_of_one_device(folder, dtype, tolerance):
+@pytest.mark.parametrize("name, tolerance", [("float32", 1e-4), ("float64", 1e-9), ("windows", 1e-9)])
+def test_two_processes_give_the_result_of_one_device(folder, name, tolerance):
     """After a hundred steps; on the same events, of which those to validate on do not divide over four devices."""
-    alone, *both = left(folder / "alone", f"{dtype}_0"), *(left(folder / "two", f"{dtype}_{i}") for i in range(2))
+    alone, *both = left(folder / "alone", f"{name}_0"), *(left(folder / "two", f"{name}_{i}") for i in range(2))
     for two in both:
         distances = [np.linalg.norm(a - b) / np.linalg.norm(a) for a, b in zip(alone, two, strict=True)]
         assert max(distances) < tolerance
