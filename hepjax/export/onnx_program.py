@@ -40,17 +40,19 @@ def convert(model: Exportable, state: State) -> Program:
     keys, arrays = _split(program, len(fields))
     values = [graph.input(field.name, aval.shape, aval.dtype) for field, aval in zip(fields, arrays, strict=True)]
     outputs = walk(program, [*(Unknown(aval.shape, aval.dtype) for aval in keys), *values], step)
+    if any(type(value) is Unknown for value in outputs):
+        raise TypeError("the model draws noise by other functions than those of hepjax.draws")
     laws = [Field(law, "", f"{LAWS[law]}, others for every event", (n,)) for law, n in drawn.items() if n]
     graph.inputs[:0] = [Value(field.name, field.shape, jnp.zeros(()).dtype) for field in laws]
     # No two values of a graph may share a name.
     taken = {field.name for field in fields}
     named = [field._replace(name=field.name + "_out" * (field.name in taken)) for field in model.outputs]
-    values = [graph.full(value) for value in outputs]
-    made = graph.model([field.name for field in named], values)
+    results = [graph.full(value) for value in outputs]
+    made = graph.model([field.name for field in named], results)
     return Program(
         made.SerializeToString(),
         list(zip([*laws, *fields], map(_of_events, graph.inputs), strict=True)),
-        list(zip(named, map(_of_events, values), strict=True)),
+        list(zip(named, map(_of_events, results), strict=True)),
         f"from the inputs {', '.join(field.name for field in laws)}" if laws else "none",
         {"opset": OPSET, "operators": sorted({node.op_type for node in made.graph.node})},
     )

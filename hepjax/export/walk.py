@@ -35,7 +35,7 @@ def walk(program: core.ClosedJaxpr, inputs: Sequence[Any], emit: Emit) -> list[A
     inputs: arrays, or `Unknown`. A step whose inputs are all arrays is computed. Any other step, and every draw, is
     given to emit, (equation, inputs) -> outputs.
     """
-    known = {**dict(zip(program.jaxpr.constvars, program.consts, strict=True))}
+    known = dict(zip(program.jaxpr.constvars, program.consts, strict=True))
     known.update(zip(program.jaxpr.invars, inputs, strict=True))
 
     def read(atom):
