@@ -4,9 +4,10 @@
         state = squirels.fit(key, fast, full)      # every batch is shared
         refined = squirels.refine(key, state, fast)  # every device takes its part of the events
 
-Outside of `use` one device does all. Processes share training alone: each one applies a model to events of its own.
-What they do beside it, they do alike on the same data, so that they take the same decisions; they talk to each other
-here alone. Each message says what it is, so that one that has failed is heard wherever the others are.
+Outside of `use` one device does all. Processes share training; each one applies a model to events of its own, of a
+file to chunks of its own (`hepjax.streams`). What they do beside it, they do alike on the same data, so that they take
+the same decisions; they talk to each other here alone. Each message says what it is, so that one that has failed is
+heard wherever the others are.
 """
 
 from __future__ import annotations

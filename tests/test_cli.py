@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from hepjax import cli, commands
+from hepjax import cli
+from hepjax.commands import compare
 from hepjax.training import TrainingError
 from hepjax.types import InputError
 
@@ -57,6 +58,6 @@ def test_errors_are_one_line(error, code, monkeypatch, capsys):
     def fail(options):
         raise error
 
-    monkeypatch.setattr(commands, "compare", fail)
+    monkeypatch.setattr(compare, "run", fail)
     assert cli.main(COMPARE) == code
     assert capsys.readouterr().err == f"hepjax: {error}\n"

@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 from jaxtyping import Float
 
+from hepjax import devices
 from hepjax.data import addresses, hdf5
 from hepjax.data import geometry as geometries
 from hepjax.data.addresses import Address
@@ -31,10 +32,12 @@ def read(address: Where, geometry: str | Geometry | None = None) -> Showers:
     """Read and check the showers of a group, as float32 arrays of NumPy in MeV.
 
     The geometry is the one given, else the one the file names, else the known one with as many voxels.
+    In a block of `devices.together` each process reads its share of the showers, and all get everything.
     Raises InputError, one line with file, key and expectation, for whatever is wrong with the file or its content.
     """
     with opened(address, geometry) as stored:
-        return stored[:]
+        voxels = devices.rows(stored.voxels.__getitem__, len(stored))
+        return Showers(devices.rows(stored.energies.__getitem__, len(stored)), voxels, stored.geometry)
 
 
 @contextlib.contextmanager
