@@ -29,8 +29,12 @@ bench: $(VENV)/.bench
 	$(BIN)/python experiments/benchmarks/flows.py
 	$(BIN)/python experiments/benchmarks/omnifold.py
 	$(BIN)/python experiments/benchmarks/calochallenge.py
+	$(BIN)/python experiments/benchmarks/continuous_flow.py
 	$(BIN)/python experiments/benchmarks/export.py
 	$(BIN)/python experiments/benchmarks/scaling.py
+	$(BIN)/python experiments/benchmarks/streaming.py
+	$(BIN)/python experiments/benchmarks/startup.py
+	$(BIN)/python experiments/benchmarks/floor.py
 	$(BIN)/python experiments/benchmarks/table.py
 
 notebooks: $(VENV)/.dev

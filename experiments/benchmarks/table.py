@@ -41,6 +41,22 @@ def rows(results: Path = HERE / "results") -> Iterator[Row]:
     (peer,) = (row for name, row in found["gaussian"].items() if name != "hepjax")
     ratios = f"{peer['wall_over_hepjax']:.2g} (CPU time {peer['cpu_over_hepjax']:.2g})"
     yield "OmniFold, Gaussian example", f"omnifold {found['provenance']['omnifold']}", ratios, _where(found)
+    for suffix, threads in THREADS.items():
+        found = _read(results / f"continuous_flow{suffix}.json")
+        for size, row in found["training_steps_per_second"].items():
+            yield from _against_torch(f"training, continuous flow, batch {size}{threads}", row, found)
+        yield from _against_torch(f"sampling, continuous flow{threads}", found["sampled_events_per_second"], found)
+        ratio = f"{found['log_prob_events_per_second']['ratio']['torch_eager']:.2g}"
+        yield f"log_prob, continuous flow, exact trace{threads}", f"{_torch(found)}, eager", ratio, _where(found)
+    found = _read(results / "streaming.json")
+    ways = " / ".join(f"{found['ways'][way]['ratio']:.2g}" for way in ("stream", "stream_gzip"))
+    yield "training from disk, plain / compressed", "the same in memory", ways, _where(found)
+    found = _read(results / "startup.json")
+    for command, row in found["commands"].items():
+        what = (
+            f"`hepjax {command.replace('-', ' ')}`, {'first step' if command.endswith('fit') else 'whole'}, cache warm"
+        )
+        yield what, "cache empty", f"{row['ratio']:.2g}", _where(found)
     found = _read(results / "calochallenge.json")
     yield "CaloChallenge's features, set 2", "NumPy, layer by layer", f"{found['features']['ratio']:.2g}", _where(found)
 
@@ -64,7 +80,12 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _against_torch(what: str, row: dict[str, Any], found: dict[str, Any]) -> Iterator[Row]:
     ratios = " / ".join(f"{row['ratio'][kind]:.2g}" for kind in ("torch_eager", "torch_compiled"))
-    yield what, f"PyTorch {found['provenance']['torch']}, eager / compiled", ratios, _where(found)
+    yield what, f"{_torch(found)}, eager / compiled", ratios, _where(found)
+
+
+def _torch(found: dict[str, Any]) -> str:
+    solver = found["provenance"].get("torchdiffeq")
+    return f"PyTorch {found['provenance']['torch']}" + (f" with torchdiffeq {solver}" if solver else "")
 
 
 def _where(found: dict[str, Any]) -> str:
