@@ -13,6 +13,7 @@ from jaxtyping import install_import_hook
 import hepjax
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the helpers beside this file
+collect_ignore_glob = ["*/scripts/*"]  # programs that tests start
 
 # Tests, and the commands they start, leave the user's cache of compiled programs alone.
 os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "0"

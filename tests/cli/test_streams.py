@@ -105,9 +105,12 @@ def test_a_killed_command_goes_on_to_the_same_file(unbroken, files, tmp_path, ru
 
 
 def test_a_stopped_command_may_start_anew(unbroken, files, tmp_path, run, chunks, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
     out = tmp_path / "refined.hdf5"
     with monkeypatch.context() as patch:
-        patch.setattr(streams, "_work", lambda *_: signal.raise_signal(signal.SIGINT))
+        patch.setattr(streams, "_work", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run(*refine(files, out))
     assert (tmp_path / ".refined.hdf5.parts").exists()

@@ -1,4 +1,5 @@
 import dataclasses
+import threading
 from types import SimpleNamespace
 
 import jax
@@ -20,11 +21,12 @@ def _equal(a, b):
 
 
 def _compilations(function):
-    """The compilations while `function` runs."""
-    seen = []
+    """The compilations of `function`, and not those of threads that other tests may have left."""
+    seen, thread = [], threading.get_ident()
 
     def listen(event, _duration, **_):
-        seen.append(event)
+        if threading.get_ident() == thread:
+            seen.append(event)
 
     jax.monitoring.register_event_duration_secs_listener(listen)
     try:
