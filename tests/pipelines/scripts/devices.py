@@ -48,7 +48,6 @@ def results():
         "sample": lambda rows: caloflow.sample(KEY, generator, energies[rows], rows=rows).voxels,
         "calibrate": lambda rows: calibration.calibrate(calibrator, cells[rows]).energy_mev,
         "score": lambda rows: anomaly.score(KEY, state, cells[rows], rows=rows).log_prob,
-        "maximised": lambda rows: anomaly.score(KEY, state, cells[rows], energy="maximised", rows=rows).log_prob,
         "unfold": lambda rows: unfolding.unfold(KEY, of_sbunfold, events[rows], rows=rows).gen,
         "push": lambda rows: omnifold.push(of_omnifold, events.reco[rows]),
     }
