@@ -3,9 +3,10 @@
     .venv/bin/python experiments/benchmarks/floor.py
 
 Some three minutes on an idle core; one thread, so that kernels follow one another and their times add up. The best
-rates are measured first: products of matrices of 1024 x 1024, the logistic function and random words in the cache, and
-a copy of 256 MiB. The floor of a step is the sum of its counted operations (`operations.py`) at these rates, and of the
-bytes that it has to read and write at least (parameters and optimiser once each, its batch), were nothing else to do.
+rates are measured first: products of square matrices, the logistic function and random words in the cache. The
+floor of a step is the sum of its counted operations (`operations.py`) at these rates, and of the bytes that it has to
+read and write at least (parameters and optimiser once each, its batch), at the rate of an array of their size, were
+nothing else to do.
 The trace is JAX's profiler's: time of every kernel without what it calls, by the operation of the program that the
 kernel was compiled from.
 
@@ -47,6 +48,8 @@ from hepjax.types import Bridge, Coupled, Events
 
 KEY = jax.random.key(0)
 RECIPE = Config(schedule="constant", warmup=0.0, validation=0.0)
+OFTEN = 100
+SQUARES = (256, 384, 512, 1024)
 STATES = 4  # parameters, their average, and two moments
 KINDS = {
     "random numbers": re.compile("random|threefry|shuffle|_uniform|_normal|erf_inv"),
@@ -98,26 +101,34 @@ def main(options: Options) -> None:
 
 def best_rates(repeats: int) -> dict[str, float]:
     """Operations and bytes a second that one thread reaches with nothing else to do."""
-    square, cached = jnp.ones((1024, 1024)), jnp.linspace(-3, 3, 2**14)
-    large, times = jnp.zeros(2**26), 100
-
-    def often(function):
-        return jax.jit(lambda x: jax.lax.fori_loop(0, times, lambda _, x: function(x), x))
+    cached = jnp.linspace(-3, 3, 2**14)
 
     def words(x):
         return jax.random.bits(jax.random.wrap_key_data(x[:2]), x.shape)
 
-    rates = {
-        "flops": (jax.jit(lambda x: x @ x), square, 2 * 1024**3),
-        "transcendental": (often(jax.nn.sigmoid), cached, times * cached.size),
-        "random": (often(words), jnp.arange(2**14, dtype=jnp.uint32), times * 2**14),
-        "bytes": (jax.jit(lambda x: x + 1), large, 2 * large.nbytes),
+    rates: dict[Any, Any] = {
+        "transcendental": (often(jax.nn.sigmoid), cached, OFTEN * cached.size),
+        "random": (often(words), jnp.arange(2**14, dtype=jnp.uint32), OFTEN * 2**14),
     }
-    return {kind: amount / min(seconds(lambda: f(x), repeats)) for kind, (f, x, amount) in rates.items()}  # noqa: B023
+    rates |= {size: (often(lambda x: x @ x), jnp.eye(size), OFTEN * 2 * size**3) for size in SQUARES}
+    best = {kind: amount / min(seconds(lambda: f(x), repeats)) for kind, (f, x, amount) in rates.items()}  # noqa: B023
+    return {"flops": max(best.pop(size) for size in SQUARES), **best}
+
+
+def often(function: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Array], jax.Array]:
+    """The jitted function, `OFTEN` times on what it gave."""
+    return jax.jit(lambda x: jax.lax.fori_loop(0, OFTEN, lambda _, x: function(x), x))
+
+
+def byte_rate(moved: int, repeats: int) -> float:
+    """Bytes a second of reading and writing an array again and again, half as large as `moved`."""
+    x, add = jnp.zeros(max(moved // 8, 1)), often(lambda x: x + 1)
+    return 2 * OFTEN * x.nbytes / min(seconds(lambda: add(x), repeats))
 
 
 def measure(work: Work, best: dict[str, float], repeats: int) -> dict[str, Any]:
     """Time of a step, its operations, their floor, and the trace, all a step and in microseconds."""
+    best = best | {"bytes": byte_rate(work.bytes, repeats)}
     spent = statistics.median(seconds(work.run, repeats)) / work.steps
     counted = {**operations.count(work.step, *work.arguments), "bytes": work.bytes}
     floors = {kind: 1e6 * number / best[kind] for kind, number in counted.items()}
@@ -127,6 +138,7 @@ def measure(work: Work, best: dict[str, float], repeats: int) -> dict[str, Any]:
         "floor_microseconds": floor,
         "floor_over_time": floor / (1e6 * spent),
         "operations": counted,
+        "bytes_a_second": best["bytes"],
         "floors": floors,
         "trace": trace(work),
     }
@@ -224,7 +236,8 @@ def bridge() -> Work:
 def shape_bridge() -> Bridge:
     """The default bridge of SQuIRELS' shapes."""
     default = squirels.Config()
-    return bridges.matching(nets.resnet(99, 99, default.width, default.blocks, dim_cond=2, time=True), method="heun")
+    net = nets.resnet(99, 99, default.width, default.blocks, dim_cond=2, time=True)
+    return bridges.matching(net, steps=default.steps, method="heun")
 
 
 def shapes() -> Work:

@@ -7,7 +7,7 @@ two processes of 2 each, which talk through the loopback. Each has as many event
 SQuIRELS' shape, 1.3 million parameters, flow matching), so that with perfect scaling a step takes as long on all.
 
     weak_efficiency     seconds a step of one device with its share, over those of all with theirs. Host devices share
-                        the cores, which one device alone has to itself: cores over devices is the most there can be.
+                        the cores, all of which one device alone has to itself: one over their number is about the most.
     total_efficiency    seconds a step of one device with the whole batch, over those of all: the cost of sharing alone,
                         at the same work a core.
     agreement           largest norm-wise distance of a parameter array from that of one device after a hundred steps of

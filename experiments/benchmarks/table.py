@@ -41,13 +41,12 @@ def rows(results: Path = HERE / "results") -> Iterator[Row]:
     (peer,) = (row for name, row in found["gaussian"].items() if name != "hepjax")
     ratios = f"{peer['wall_over_hepjax']:.2g} (CPU time {peer['cpu_over_hepjax']:.2g})"
     yield "OmniFold, Gaussian example", f"omnifold {found['provenance']['omnifold']}", ratios, _where(found)
-    for suffix, threads in THREADS.items():
-        found = _read(results / f"continuous_flow{suffix}.json")
-        for size, row in found["training_steps_per_second"].items():
-            yield from _against_torch(f"training, continuous flow, batch {size}{threads}", row, found)
-        yield from _against_torch(f"sampling, continuous flow{threads}", found["sampled_events_per_second"], found)
-        ratio = f"{found['log_prob_events_per_second']['ratio']['torch_eager']:.2g}"
-        yield f"log_prob, continuous flow, exact trace{threads}", f"{_torch(found)}, eager", ratio, _where(found)
+    found = _read(results / "continuous_flow.json")
+    for size, row in found["training_steps_per_second"].items():
+        yield from _against_torch(f"training, continuous flow, batch {size}", row, found)
+    yield from _against_torch("sampling, continuous flow", found["sampled_events_per_second"], found)
+    ratio = f"{found['log_prob_events_per_second']['ratio']['torch_eager']:.2g}"
+    yield "log_prob, continuous flow, exact trace", f"{_torch(found)}, eager", ratio, _where(found)
     found = _read(results / "streaming.json")
     ways = " / ".join(f"{found['ways'][way]['ratio']:.2g}" for way in ("stream", "stream_gzip"))
     yield "training from disk, plain / compressed", "the same in memory", ways, _where(found)
