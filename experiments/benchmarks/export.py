@@ -13,7 +13,11 @@ numbers of it.
 `live_in_halves` the same between the live model and itself on half of the events, which is what rounding in float32 is
 worth there: a likelihood's maximum and the ends of its interval are searched for until rounding hides them.
 
-Results with versions and date: `experiments/benchmarks/results/export.json`.
+Results with versions and date: `experiments/benchmarks/results/export.json`, of all models by `--formats jax`, and
+`export_onnx.json`, of both formats, by
+
+    .venv/bin/python experiments/benchmarks/export.py --calls 200 --out experiments/benchmarks/results/export_onnx.json \\
+        --only squirels caloflow_student caloflow_coupling unfold_cinn unfold_omnifold
 """
 
 from __future__ import annotations
