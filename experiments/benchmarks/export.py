@@ -16,7 +16,8 @@ worth there: a likelihood's maximum and the ends of its interval are searched fo
 Results with versions and date: `experiments/benchmarks/results/export.json`, of all models by `--formats jax`, and
 `export_onnx.json`, of both formats, by
 
-    .venv/bin/python experiments/benchmarks/export.py --calls 200 --out experiments/benchmarks/results/export_onnx.json \\
+    .venv/bin/python experiments/benchmarks/export.py --calls 200 \\
+        --out experiments/benchmarks/results/export_onnx.json \\
         --only squirels caloflow_student caloflow_coupling unfold_cinn unfold_omnifold
 """
 
