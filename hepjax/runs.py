@@ -63,8 +63,7 @@ def showers(
     """Give the showers of a file to a block that fits them: in memory where they fit, else on disk, and say so.
 
     memory_gib: what they may take, a half of the memory by default. copies: how many times a fit in memory has them
-    there. Raises InputError for a budget that is none, and as
-    `data.showers.opened` does.
+    there. Raises InputError for a budget that is none, and as `data.showers.opened` does.
     """
     budget = devices.of_first(memory_bytes() / 2 if memory_gib is None else memory_gib * 2**30)
     if budget <= 0:

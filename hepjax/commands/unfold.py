@@ -59,9 +59,8 @@ def apply(options: UnfoldApply) -> None:
 
 def compare(options: UnfoldCompare) -> None:
     """`hepjax unfold compare`: metrics.json, figures/ and report.html."""
-    samples = {
-        name: data.unfolding.read_unfolded(path)[0] for name, path in addresses.short_names(options.unfolded).items()
-    }
+    named = addresses.short_names(options.unfolded)
+    samples = {name: data.unfolding.read_unfolded(path)[0] for name, path in named.items()}
     columns = next(iter(samples.values())).columns
     names = [column.name for column in columns]
     truth = Unfolded(*data.unfolding.read_truth(options.truth, names), columns)

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Integer
 
-from hepjax.training.shuffle import permutation
+from hepjax.training import table
 from hepjax.types import PRNGKey
 
 PASS = 1024  # rows read at a time in a pass through a table
@@ -72,10 +72,7 @@ def pieces(source: Source) -> Iterator[Any]:
 
 def split(key: PRNGKey, stream: Stream, fraction: float) -> tuple[Stream, Any | None]:
     """Disjoint random parts: a stream to train on, and events for validation in memory, None for a fraction of zero."""
-    rows = len(stream.source)
-    held = min(max(round(fraction * rows), 1), rows - 1) if fraction > 0 else 0
-    if not held:
+    train, held = map(np.sort, table.split_rows(key, len(stream.source), fraction))
+    if not len(held):
         return stream, None
-    order = np.asarray(jax.jit(permutation, static_argnums=1)(key, rows))
-    train, held = np.sort(order[held:]), np.sort(order[:held])
     return Stream(Part(stream.source, train)), read(stream.source, held)[0]

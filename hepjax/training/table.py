@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import UInt32
 
 from hepjax.training.shuffle import permutation
 from hepjax.types import InputError, PRNGKey
@@ -36,12 +37,19 @@ def split(key: PRNGKey, table: Table, fraction: float) -> tuple[Table, Table | N
 
     Both parts hold at least one event, so a table of a single event has no validation part.
     """
-    rows = length(table, "training data")
-    held = min(max(round(fraction * rows), 1), rows - 1) if fraction > 0 else 0
-    if not held:
+    train, held = split_rows(key, length(table, "training data"), fraction)
+    if not len(held):
         return table, None
-    order = np.asarray(jax.jit(permutation, static_argnums=1)(key, rows))
-    return jax.tree.map(lambda x: x[order[held:]], table), jax.tree.map(lambda x: x[order[:held]], table)
+    return jax.tree.map(lambda x: x[train], table), jax.tree.map(lambda x: x[held], table)
+
+
+def split_rows(
+    key: PRNGKey, rows: int, fraction: float
+) -> tuple[UInt32[np.ndarray, " train"], UInt32[np.ndarray, " held"]]:
+    """Disjoint random rows to train on and to validate on, none of these for a fraction of zero; see `split`."""
+    held = min(max(round(fraction * rows), 1), rows - 1) if fraction > 0 else 0
+    order = np.asarray(jax.jit(permutation, static_argnums=1)(key, rows)) if held else np.arange(rows, dtype=np.uint32)
+    return order[held:], order[:held]
 
 
 def chunked(table: Table, batch_size: int) -> Table:
