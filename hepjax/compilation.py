@@ -10,9 +10,6 @@ from pathlib import Path
 import jax
 from platformdirs import user_cache_path
 
-SHORTEST_SECONDS = 0.1
-"""Programs that compile faster than this are not worth a file."""
-
 
 def use_cache() -> None:
     """Keep compiled programs in the user's cache folder, unless the environment names another or forbids it.
@@ -22,7 +19,8 @@ def use_cache() -> None:
     """
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         jax.config.update("jax_compilation_cache_dir", str(cache_folder()))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", SHORTEST_SECONDS)
+    # A command has tens of programs that compile in some hundredths of a second, and are read in a few thousandths.
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
 def cache_folder() -> Path:

@@ -1,5 +1,6 @@
 """Shared by all tests: shapes and types of hepjax are checked at run time, and small samples to work on."""
 
+import gc
 import os
 import pkgutil
 import sys
@@ -15,13 +16,19 @@ import hepjax
 sys.path.insert(0, str(Path(__file__).parent))  # for the helpers beside this file
 collect_ignore_glob = ["*/scripts/*"]  # programs that tests start
 
-# Tests, and the commands they start, leave the user's cache of compiled programs alone.
-os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "0"
-jax.config.update("jax_enable_compilation_cache", False)
+gc.set_threshold(100_000)  # tracing makes many objects that live on
 
 # Not the records of `types`: JAX rebuilds a pytree with whatever leaves a transformation has, shapes and None too.
 CHECKED = [f"hepjax.{m.name}" for m in pkgutil.iter_modules(hepjax.__path__) if m.name != "types"]
 install_import_hook(CHECKED, "beartype.beartype")
+
+from hepjax import compilation  # noqa: E402 - checked, too
+
+# Tests, and the commands they start, leave the user's cache of compiled programs alone and share one of the checkout.
+COMPILED = Path(__file__).parents[1] / ".pytest_cache" / "compiled" / compilation.cache_folder().name
+os.environ |= {"JAX_COMPILATION_CACHE_DIR": str(COMPILED), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1"}
+jax.config.update("jax_compilation_cache_dir", str(COMPILED))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -9,7 +9,6 @@ import pytest
 COMPILE = """
 import jax
 from hepjax import compilation
-compilation.SHORTEST_SECONDS = 0.0
 compilation.use_cache()
 hits = []
 jax.monitoring.register_event_listener(lambda name, **_: hits.append(name))

@@ -5,9 +5,9 @@
 Some ten minutes on 2 cores that are otherwise idle. Every command runs in a process of its own on a part of the
 embedded samples, with default nets and batches. The first start finds an empty folder for compiled programs, the others
 what it left there. A fit is timed from the start of the process until the first compiled call of a training has
-returned, an epoch of few batches (`startup_child.py`); whatever applies a model is timed until it has ended. Part of
-that is the same in all starts: `imports` is what Python needs to import what a command imports. `help` is
-`hepjax --help`.
+returned, an epoch of few batches (`startup_child.py`); whatever applies a model is given few events, one chunk, and
+timed until it has ended. Part of that is the same in all starts: `imports` is what Python needs to import what a
+command imports. `help` is `hepjax --help`.
 
 Results with versions and date: `experiments/benchmarks/results/startup.json`.
 """
@@ -25,13 +25,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import h5py
 import tyro
 
 from hepjax import data, report, runs
-from hepjax.data import samples
+from hepjax.data import hdf5, samples
 
 CHILD = Path(__file__).with_name("startup_child.py")
-SHOWERS, JETS = 600, 2400
+TRAINED, APPLIED = 600, 64
+"""Showers of a fit, and events that a model is applied to."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,9 +69,13 @@ def main(options: Options) -> None:
 
 def write_inputs(folder: Path) -> None:
     """Parts of the embedded samples, small enough for an epoch to be nothing beside its compilation."""
-    groups = {name: data.showers.read(samples.squirels(f"{name}/train"))[:SHOWERS] for name in ("fast", "full")}
-    data.showers.write(folder / "crystals.hdf5", groups)
-    data.showers.write(folder / "photons.hdf5", data.showers.read(samples.lar("photons/train"))[:SHOWERS])
+    groups = {name: data.showers.read(samples.squirels(f"{name}/train"))[:TRAINED] for name in ("fast", "full")}
+    data.showers.write(folder / "crystals.hdf5", groups | {"few": groups["fast"][:APPLIED]})
+    photons = data.showers.read(samples.lar("photons/train"))[:TRAINED]
+    data.showers.write(folder / "photons.hdf5", {"some": photons, "few": photons[:APPLIED]})
+    jets = hdf5.read(samples.zjets("vincia"), ("sim",))
+    with h5py.File(folder / "jets.hdf5", "w") as file:
+        file.create_dataset("sim", data=jets.arrays["sim"][:APPLIED]).attrs.update(jets.attributes_of["sim"])
 
 
 def commands(folder: Path) -> Mapping[str, Sequence[str]]:
@@ -84,17 +90,18 @@ def commands(folder: Path) -> Mapping[str, Sequence[str]]:
     def apply(kind: Sequence[str], *inputs: str) -> list[str]:
         return [*kind, "--model", f"{folder}/{kind[0]}", *inputs, "--out", f"{folder}/{kind[0]}.hdf5", "--overwrite"]
 
+    showers = ["--showers", f"{photons}:some"]
     squirels = ["--fast", f"{crystals}:fast", "--full", f"{crystals}:full"]
     unfold = ["--simulation", f"{jets}:pythia", "--data", f"{jets}:vincia"]
     return {
         "squirels-fit": fit(["squirels", "fit"], squirels, "config.response-training", "config.shape-training"),
-        "squirels-refine": apply(["squirels", "refine"], "--fast", f"{crystals}:fast"),
-        "caloflow-fit": fit(["caloflow", "fit"], ["--showers", photons], "config.layers-training", "config.training"),
-        "caloflow-sample": apply(["caloflow", "sample"], "--energies", photons),
-        "calibrate-fit": fit(["calibrate", "fit"], ["--showers", photons], "config.training"),
-        "calibrate-apply": apply(["calibrate", "apply"], "--showers", photons),
+        "squirels-refine": apply(["squirels", "refine"], "--fast", f"{crystals}:few"),
+        "caloflow-fit": fit(["caloflow", "fit"], showers, "config.layers-training", "config.training"),
+        "caloflow-sample": apply(["caloflow", "sample"], "--energies", f"{photons}:few"),
+        "calibrate-fit": fit(["calibrate", "fit"], showers, "config.training"),
+        "calibrate-apply": apply(["calibrate", "apply"], "--showers", f"{photons}:few"),
         "unfold-fit": fit(["unfold", "fit"], unfold, "generative.training", "generative.prior-training"),
-        "unfold-apply": apply(["unfold", "apply"], "--data", f"{jets}:vincia"),
+        "unfold-apply": apply(["unfold", "apply"], "--data", f"{folder}/jets.hdf5"),
     }
 
 

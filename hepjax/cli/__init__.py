@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -67,6 +68,9 @@ class Demo:
         demo.run(self.out, self.seed)
 
 
+FEWEST_OBJECTS = 100_000
+"""New objects before Python looks for cycles: imports and tracing make many that live on."""
+
 Command = (
     Annotated[Squirels, subcommand("squirels")]
     | Annotated[Caloflow, subcommand("caloflow")]
@@ -83,6 +87,7 @@ Command = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `hepjax …`; returns the exit code: 0, 2 for bad input, or 1 where training left the finite numbers."""
+    gc.set_threshold(FEWEST_OBJECTS)
     command = tyro.cli(Command, prog="hepjax", args=arguments, config=(FlagCreatePairsOff,))
     from hepjax import compilation  # after the help, which needs no jax
     from hepjax.training import TrainingError

@@ -165,9 +165,9 @@ def _fit_members(
         fitted = training.fit(
             jax.random.fold_in(key_train, member),
             flow,
-            _take(events, turned[held:]),
+            training.take(events, turned[held:]),
             recipe,
-            validation=_take(events, turned[:held]) if held else None,
+            validation=training.take(events, turned[:held]) if held else None,
             folder=None if folder is None else Path(folder) / name,
             resume=resume,
             name=name,
@@ -177,7 +177,3 @@ def _fit_members(
     if folder is not None:
         training.write_histories(Path(folder) / "history.csv", histories)
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *params)
-
-
-def _take(events: Events, rows: np.ndarray) -> Events:
-    return jax.tree.map(lambda a: a[rows], events)

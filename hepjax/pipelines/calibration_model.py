@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float
 
 from hepjax import flows, inference, transforms
 from hepjax.pipelines import calibration_features as features
+from hepjax.pipelines import coordinates
 from hepjax.pipelines.calibration_config import Config
 from hepjax.types import AnyArray, Constants, Events, Flow, Geometry, Params, Showers, Transform
 
@@ -94,19 +95,19 @@ def trend(spec: Spec) -> Transform:
 
 def observe(spec: Spec, constants: Preprocessing, voxels: Float[Array, "*batch v"]) -> Float[Array, "*batch d"]:
     """Features of showers, ln S first."""
-    return features.extract(spec.config.features, spec.geometry, spec.implied, constants.floors_mev, voxels)
+    return _extract(spec, constants.floors_mev, voxels)
 
 
-def log_energy(showers: Showers) -> Float[Array, "*batch 1"]:
-    """ln of the incident energy in MeV."""
-    return jnp.log(jnp.asarray(showers.incident_energy, float))[..., None]
+@functools.partial(jax.jit, static_argnums=0)
+def _extract(spec: Spec, floors: Array, voxels: Array) -> Array:
+    return features.extract(spec.config.features, spec.geometry, spec.implied, floors, voxels)
 
 
 def fit_constants(spec: Spec, showers: Showers, weight: AnyArray | None) -> Preprocessing:
     """Preprocessing of a sample with weights (n,)."""
-    voxels, energy = jnp.asarray(showers.voxels, float), log_energy(showers)
-    floors = jnp.asarray(features.fit_floors(voxels, spec.geometry), float)
-    x = features.extract(spec.config.features, spec.geometry, spec.implied, floors, voxels)
+    voxels, energy = jnp.asarray(showers.voxels, float), coordinates.log_energy(showers.incident_energy)
+    (floors,) = transforms.floats(features.fit_floors(voxels, spec.geometry))
+    x = _extract(spec, floors, voxels)
     return Preprocessing(
         floors,
         trend(spec).fit(x, energy, weight),
@@ -116,9 +117,10 @@ def fit_constants(spec: Spec, showers: Showers, weight: AnyArray | None) -> Prep
     )
 
 
+@functools.partial(jax.jit, static_argnums=0)
 def table(spec: Spec, constants: Preprocessing, showers: Showers, weight: Array | None) -> Events:
     """What the members are trained on: standardised features, the standardised ln E, weights."""
-    energy = log_energy(showers)
+    energy = coordinates.log_energy(showers.incident_energy)
     x = observe(spec, constants, jnp.asarray(showers.voxels, float))
     standard, _ = trend(spec).forward(constants.trend, x, energy)
     return Events(standard, transforms.standardize().forward(constants.energy, energy)[0], weight)

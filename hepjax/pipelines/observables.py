@@ -100,8 +100,12 @@ def scores(k: Kinds) -> Coordinates:
     leads = leader == np.arange(dim)
     mass = np.array([np.nan if value is None else value for value in k.mass])
 
+    @jax.jit
+    def smoothed(key, x):
+        return _spread(integer, x, ndtr(_noise(key, x)))
+
     def fit(key, x, weight):
-        smooth = np.asarray(_spread(integer, x, ndtr(_noise(key, x))), np.float64)
+        smooth = np.asarray(smoothed(key, x), np.float64)
         x, weight = np.asarray(x), np.asarray(weight, np.float64) / np.sum(weight)
         reach = float(-numpy_ndtri(0.5 / len(x)))
         grid = np.linspace(-reach, reach, KNOTS)
@@ -114,7 +118,7 @@ def scores(k: Kinds) -> Coordinates:
             level = numpy_ndtr(grid)
             level = np.where(level < below, level, np.maximum(level - share, below)) / (1 - share)
             values[j] = _quantiles(smooth[~at, j], weight[~at], level)
-        return Fitted(*(jnp.asarray(a, float) for a in (grid, values, *ends)))
+        return Fitted(*transforms.floats(grid, values, *ends))
 
     @jax.jit
     def encode(key, constants, x, rows=None):

@@ -91,6 +91,7 @@ def forward(spec: Spec) -> Bridges:
     return Bridges(*(model.forward if spec.config.method == "dsb" else model for model in build(spec)))
 
 
+@jax.jit
 def standard_energy(constants: Preprocessing, incident_energy: AnyArray) -> Array:
     """Standardised log energy (..., 1), the first condition of both bridges. incident_energy: (...,) MeV."""
     return transforms.standardize().forward(constants.energy, coordinates.log_energy(incident_energy))[0]

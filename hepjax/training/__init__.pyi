@@ -4,6 +4,7 @@ from .epoch import Encode
 from .history import History, TrainingError, extend, read_histories, write_histories, write_history
 from .loop import Fitted, fit
 from .stream import Stream
+from .table import take
 
 __all__ = [
     "Config",
@@ -17,6 +18,7 @@ __all__ = [
     "extend",
     "fit",
     "read_histories",
+    "take",
     "write_histories",
     "write_history",
 ]

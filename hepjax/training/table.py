@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import UInt32
+from jaxtyping import Array, Integer, UInt32
 
 from hepjax.training.shuffle import permutation
 from hepjax.types import InputError, PRNGKey
@@ -40,7 +41,19 @@ def split(key: PRNGKey, table: Table, fraction: float) -> tuple[Table, Table | N
     train, held = split_rows(key, length(table, "training data"), fraction)
     if not len(held):
         return table, None
-    return jax.tree.map(lambda x: x[train], table), jax.tree.map(lambda x: x[held], table)
+    return take(table, train), take(table, held)
+
+
+def take(table: Table, rows: Integer[np.ndarray, " rows"]) -> Table:
+    """The rows of a table: of arrays on the devices by one program for all of them, of NumPy's as one of NumPy's."""
+
+    host = all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves(table))
+    return jax.tree.map(lambda x: x[rows], table) if host else _gathered(table, rows)
+
+
+@jax.jit
+def _gathered(table: Table, rows: Integer[Array, " rows"]) -> Table:
+    return jax.tree.map(lambda x: x[rows], table)
 
 
 def split_rows(
@@ -52,6 +65,7 @@ def split_rows(
     return order[held:], order[:held]
 
 
+@functools.partial(jax.jit, static_argnums=1)
 def chunked(table: Table, batch_size: int) -> Table:
     """Equal chunks (chunks, rows, ...) of at most `batch_size` rows, the same whatever the devices.
 

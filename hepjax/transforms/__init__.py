@@ -1,6 +1,7 @@
 """Invertible preprocessing with log-determinants; constants are fitted once and never trained."""
 
 from hepjax.transforms.decorrelate import Correlations, decorrelate
+from hepjax.transforms.host import floats
 from hepjax.transforms.quantile import Quantiles, dequantize, gaussianize, quantize
 from hepjax.transforms.standardize import Moments, standardize
 from hepjax.transforms.trend import Trend, trend
@@ -12,6 +13,7 @@ __all__ = [
     "Trend",
     "decorrelate",
     "dequantize",
+    "floats",
     "gaussianize",
     "quantize",
     "standardize",

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from hepjax.transforms.host import floats
 from hepjax.types import Transform
 
 LEAST_EIGENVALUE = 0.05
@@ -53,7 +54,7 @@ def decorrelate(significance: float = 5.0) -> Transform:
         effective = weight.sum() ** 2 / np.square(weight).sum()
         correlations = pulls.T @ (weight[:, None] * pulls) / weight.sum()
         factor = np.linalg.cholesky(_sparse(correlations, significance / np.sqrt(effective)))
-        return Correlations(*(jnp.asarray(a, float) for a in (slopes, scale, factor, np.linalg.inv(factor))))
+        return Correlations(*floats(slopes, scale, factor, np.linalg.inv(factor)))
 
     def log_scale(constants):
         return jnp.log(constants.scale).sum() + jnp.log(jnp.diagonal(constants.factor)).sum()

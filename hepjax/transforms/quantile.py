@@ -20,6 +20,7 @@ from scipy.special import ndtr as numpy_ndtr
 from scipy.special import ndtri as numpy_ndtri
 
 from hepjax.draws import draw_uniform
+from hepjax.transforms.host import floats
 from hepjax.types import Transform
 
 FEWEST = 20  # a node that sees fewer positive values than this uses those of all nodes
@@ -92,7 +93,7 @@ def gaussianize(nodes: int = 16, knots: int = 65, *, point_mass: bool = False) -
         unseen = np.where(seen, np.log(np.where(seen, data, 1.0)), 0.0).min(initial=0.0) if point_mass else 0.0
         pooled = seen * weight[:, None]
         table = np.stack([_quantiles(values, seen * w[:, None], pooled, levels, unseen) for w in closeness.T])
-        return Quantiles(*(jnp.asarray(a, float) for a in (places, zero, trend, table, score)))
+        return Quantiles(*floats(places, zero, trend, table, score))
 
     def forward(constants, x, cond):
         low, share = _locate(constants.nodes, cond[..., 0])

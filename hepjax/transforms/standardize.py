@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from hepjax.transforms.host import floats
 from hepjax.types import Transform
 
 
@@ -28,7 +29,7 @@ def standardize() -> Transform:
         data = np.asarray(data, np.float64)
         mean = np.average(data, axis=0, weights=weight)
         scale = np.sqrt(np.average(np.square(data - mean), axis=0, weights=weight))
-        return Moments(jnp.asarray(mean, float), jnp.asarray(np.where(scale > 0, scale, 1.0), float))
+        return Moments(*floats(mean, np.where(scale > 0, scale, 1.0)))
 
     def forward(constants, x, cond=None):
         del cond

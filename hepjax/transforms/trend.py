@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from hepjax.transforms.host import floats
 from hepjax.types import Transform
 
 ROUNDS = 5
@@ -44,7 +45,7 @@ def trend(degree: int = 3) -> Transform:
         basis = ((given - centre) / width)[:, None] ** np.arange(degree + 1)
         fitted = [_fit_column(basis, column, weight) for column in data.T]
         mean, log_scale = (np.stack(part, axis=1) for part in zip(*fitted, strict=True))
-        return Trend(*(jnp.asarray(a, float) for a in (centre, width, mean, log_scale)))
+        return Trend(*floats(centre, width, mean, log_scale))
 
     def at(constants, cond):
         basis = ((cond - constants.centre) / constants.width) ** jnp.arange(degree + 1)

@@ -8,6 +8,8 @@ import pytest
 from hepjax import bridges, dynamics, nets
 from hepjax.types import Net
 
+pytestmark = pytest.mark.usefixtures("fast_compilation")
+
 KEY = jax.random.key(0)
 SCHEDULE = dynamics.Constant(steps=20, gamma=0.01)
 N = 4000

@@ -9,6 +9,8 @@ import pytest
 from hepjax import bridges, nets
 from hepjax.types import Coupled
 
+pytestmark = pytest.mark.usefixtures("fast_compilation")
+
 KEY = jax.random.key(0)
 N = 20_000  # mean to 0.7 percent, covariance to 1 percent of the variance (one sigma): tolerances are four of them
 

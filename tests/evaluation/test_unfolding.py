@@ -9,6 +9,8 @@ from hepjax import evaluation
 from hepjax.training import Config
 from hepjax.types import Column, InputError, Measured, Unfolded, Unfolding
 
+pytestmark = pytest.mark.usefixtures("fast_compilation")
+
 SHORT = Config(epochs=3, batch_size=200, validation=0.0)
 COLUMNS = (Column("mass_gev", "GeV"), Column("charge"))
 

@@ -9,6 +9,8 @@ from hepjax import flows
 from hepjax.training import Config, checkpoint, fit
 from hepjax.types import Events, State
 
+pytestmark = pytest.mark.usefixtures("fast_compilation")
+
 KEY = jax.random.key(0)
 
 

@@ -9,6 +9,8 @@ from hepjax import flows
 from hepjax.training import Config, fit
 from hepjax.types import Events
 
+pytestmark = pytest.mark.usefixtures("fast_compilation")
+
 KEY = jax.random.key(0)
 SHAPE = {"depth": 2, "hidden": (16,), "dim_cond": 1}
 TEACHER = flows.autoregressive_blocks(2, flows.affine(), **SHAPE)

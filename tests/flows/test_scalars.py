@@ -10,6 +10,8 @@ import pytest
 
 from hepjax import flows
 
+pytestmark = pytest.mark.usefixtures("fast_compilation")
+
 KEY = jax.random.key(0)
 FAMILIES = {"affine": flows.affine(), "spline": flows.spline(), "mixture": flows.mixture()}
 every_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)

@@ -7,6 +7,8 @@ import pytest
 
 from hepjax import nets
 
+pytestmark = pytest.mark.usefixtures("fast_compilation")
+
 KEY = jax.random.key(0)
 # (dim, hidden, dim_cond): more and fewer units than coordinates, one coordinate, none to condition on.
 SHAPES = [(4, (16, 16), 2), (7, (5, 3), 1), (1, (8,), 2), (3, (8, 8), 0)]

@@ -7,6 +7,8 @@ import pytest
 
 from hepjax import nets
 
+pytestmark = pytest.mark.usefixtures("fast_compilation")
+
 KEY = jax.random.key(0)
 
 

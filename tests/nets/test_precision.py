@@ -12,6 +12,8 @@ import pytest
 from hepjax import flows, nets
 from hepjax.types import Events
 
+pytestmark = pytest.mark.usefixtures("fast_compilation")
+
 KEY = jax.random.key(0)
 EVENTS, DIM = 64, 6
 # A rounding to 8 bits is off by 2^-9 at most, and by 2^-10.8 in the mean square; some ten follow one another.
@@ -111,8 +113,8 @@ def residual_bytes(function, params) -> int:
 @deep
 def test_what_is_computed_again_is_the_same_and_is_not_kept(name):
     factory = {"resnet": functools.partial(nets.resnet, DIM, DIM, 32, 8, time=True)}.get(name)
-    factory = factory or functools.partial(nets.conv, (2, 3), 32, 6)
-    params, x = started(factory().init), jax.random.normal(KEY, (1024, DIM))
+    factory = factory or functools.partial(nets.conv, (2, 3), 16, 6)
+    params, x = started(factory().init), jax.random.normal(KEY, (256, DIM))
     kept, again = (
         lambda params, net=net: jnp.mean(net.apply(params, x, time=0.3) ** 2)
         for net in (factory(), factory(rematerialise=True))

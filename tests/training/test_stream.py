@@ -14,6 +14,8 @@ from hepjax.training import Config, Encode, Stream, fit, stream
 from hepjax.training.shuffle import permutation, windowed
 from hepjax.types import InputError
 
+pytestmark = pytest.mark.usefixtures("fast_compilation")
+
 KEY = jax.random.key(0)
 CONFIG = Config(epochs=3, batch_size=20, learning_rate=0.05, window=60, block=8, checkpoint_minutes=1e-9)
 SCRIPT = Path(__file__).parent / "scripts" / "killed.py"

@@ -4,6 +4,7 @@ apart.
 Usage: devices.py, with XLA_FLAGS=--xla_force_host_platform_device_count=4.
 """
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -11,37 +12,31 @@ from pathlib import Path
 import jax
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[2]))  # for the toys
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for toys and states
 
+import fitted
 from toys import measured, toy_showers, toy_unfolding
 
 from hepjax import devices
 from hepjax.pipelines import anomaly, anomaly_model, calibration, caloflow, omnifold, unfolding
-from hepjax.pipelines.generative_config import Config as Generative
-from hepjax.training import Config as Training
 
-KEY, SHORT = jax.random.key(0), Training(epochs=1, batch_size=100)
-SHOWERS = caloflow.Config(
-    variant="coupling", depth=1, hidden=(8,), bins=4, copies=1, batch=16, layers_training=SHORT, training=SHORT
-)
-ENERGY = calibration.Config(members=1, hidden=(8,), batch=16, training=SHORT)
-POSTERIOR = Generative(
-    width=8, blocks=1, steps=2, draws=2, iterations=1, hidden=(8,), training=SHORT, prior_training=SHORT
-)
-OMNIFOLD = omnifold.Config(iterations=1, hidden=(8,), training=SHORT)
+KEY = jax.random.key(0)
 N = 70  # pieces of 16 on four devices, and a rest
 
 
+def in_pieces(part):
+    """A part of a state's specification with few events at a time."""
+    return dataclasses.replace(part, config=dataclasses.replace(part.config, batch=16))
+
+
 def results():
-    """What models, fitted on one device, make of the events of some rows."""
-    state = anomaly.fit(KEY, toy_showers(0, 300), anomaly.Config(SHOWERS, ENERGY, held_out=0.25, draws=1, degree=1))
+    """What models make of the events of some rows."""
+    state = fitted.anomaly_state()
+    parts = {name: in_pieces(getattr(state.spec, name)) for name in ("showers", "energy")}
+    state = state._replace(spec=dataclasses.replace(state.spec, **parts))
     showers, events = toy_showers(1, N), measured(toy_unfolding(1, N))
     energies = np.clip(showers.incident_energy, *state.constants.showers.incident_range)
-    simulation, data = toy_unfolding(0, 300), measured(toy_unfolding(1, 300, mean=0.3))
-    of_sbunfold, of_omnifold = (
-        unfolding.fit(KEY, simulation, data, unfolding.Config(method, OMNIFOLD, POSTERIOR))
-        for method in ("sbunfold", "omnifold")
-    )
+    of_sbunfold, of_omnifold = fitted.posterior_state(), fitted.case_of("omnifold").state
     generator, calibrator = (anomaly_model.part(state, name) for name in ("showers", "energy"))
     cells = showers.voxels
     return {
