@@ -158,6 +158,7 @@ def likelihood(spec: Spec) -> Callable[[Preprocessing, Params, Array, Array], Ar
 def calibrated(spec: Spec, constants: Preprocessing, params: Params, voxels: Float[Array, "*batch v"]) -> Calibrated:
     """Energies of showers, cells in MeV: all searched at once."""
 
+    @jax.jit  # traced once, not at every place of the searches
     def log_prob(energy, x):
         return log_likelihood(spec, constants, params, x, energy)
 
