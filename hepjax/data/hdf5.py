@@ -17,7 +17,7 @@ from hepjax.data.addresses import Address, require_file
 from hepjax.files import atomic_write
 from hepjax.types import InputError
 
-CHUNKS_KEPT_BYTES = 128 << 20
+CHUNKS_KEPT_BYTES = 32 << 20
 """Memory for decompressed chunks of an open data set, so that slices of it read each chunk once."""
 
 

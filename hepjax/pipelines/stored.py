@@ -13,7 +13,7 @@ from hepjax.training import Config as Training
 from hepjax.training import Stream, stream
 from hepjax.types import Geometry, InputError, Showers
 
-BLOCKS = 8  # of neighbouring showers in a window, at least
+BLOCKS = 4  # of neighbouring showers in a window, at least
 LEAST_READ = 64  # showers that are read at a time, at least
 
 

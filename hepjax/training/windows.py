@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import UInt32
+from jaxtyping import Array, UInt32
 
 from hepjax import devices
 from hepjax.training import epoch, stream
@@ -81,14 +81,14 @@ class Trainer:
         with devices.together():
             events = next(self._reader)
         events = _place(events, self._mesh)
-        # One window trains while this one waits: more of them would be more memory.
-        jax.block_until_ready(carry)
         first, count = self._source.first[window], self._source.steps[window]
         rates, decays = (
             np.pad(x[done, first : first + count], (0, self._source.recipe.window_steps - count))
             for x in (self._plan.rates, self._plan.decays)
         )
         carry, sums = self._run(carry, self._key, events, self._constants, done, first, count, rates, decays)
+        # One window trains while this one waits: more of them would be more memory.
+        jax.block_until_ready(self._sums[-1:])
         self._sums.append(sums)
         return carry, self._history(carry) if len(self._sums) == self.windows else None
 
@@ -140,18 +140,19 @@ def _order(key: PRNGKey, rows: int, recipe: epoch.Recipe) -> Callable[[int], UIn
     """The function from an epoch to its order of rows, as those in memory have it, which keeps the last two."""
     data, kind = np.asarray(jax.random.key_data(key)), jax.random.key_impl(key)
 
-    @jax.jit
-    def ordered(data, number):
-        train_key, _ = jax.random.split(jax.random.wrap_key_data(data, impl=kind))
-        return epoch.order(train_key, number, rows, recipe)
-
     @functools.lru_cache(maxsize=2)
     def order(number: int) -> UInt32[np.ndarray, " rows"]:
         # Not in the queue of the device that trains.
         with jax.default_device(_host()):
-            return np.asarray(ordered(data, number))
+            return np.asarray(_ordered(data, kind, number, rows, recipe))
 
     return order
+
+
+@functools.partial(jax.jit, static_argnames=("kind", "rows", "recipe"))
+def _ordered(data: Array, kind: Any, number: Array, rows: int, recipe: epoch.Recipe) -> Array:
+    train_key, _ = jax.random.split(jax.random.wrap_key_data(data, impl=kind))
+    return epoch.order(train_key, number, rows, recipe)
 
 
 def _host() -> Any:
