@@ -46,7 +46,6 @@ def split(key: PRNGKey, table: Table, fraction: float) -> tuple[Table, Table | N
 
 def take(table: Table, rows: Integer[np.ndarray, " rows"]) -> Table:
     """The rows of a table: of arrays on the devices by one program for all of them, of NumPy's as one of NumPy's."""
-
     host = all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves(table))
     return jax.tree.map(lambda x: x[rows], table) if host else _gathered(table, rows)
 
