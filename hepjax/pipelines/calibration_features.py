@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -24,6 +27,7 @@ def heaviest(voxels: Float[AnyArray, "n v"], geometry: Geometry) -> int:
     return int(np.argmax(np.asarray(metrics.layer_energies(voxels, geometry), np.float64).sum(0)))
 
 
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def extract(
     names: tuple[str, ...], geometry: Geometry, implied: int, floors: Array, voxels: Float[Array, "*batch v"]
 ) -> Float[Array, "*batch d"]:

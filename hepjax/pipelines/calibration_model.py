@@ -95,19 +95,14 @@ def trend(spec: Spec) -> Transform:
 
 def observe(spec: Spec, constants: Preprocessing, voxels: Float[Array, "*batch v"]) -> Float[Array, "*batch d"]:
     """Features of showers, ln S first."""
-    return _extract(spec, constants.floors_mev, voxels)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _extract(spec: Spec, floors: Array, voxels: Array) -> Array:
-    return features.extract(spec.config.features, spec.geometry, spec.implied, floors, voxels)
+    return features.extract(spec.config.features, spec.geometry, spec.implied, constants.floors_mev, voxels)
 
 
 def fit_constants(spec: Spec, showers: Showers, weight: AnyArray | None) -> Preprocessing:
     """Preprocessing of a sample with weights (n,)."""
     voxels, energy = jnp.asarray(showers.voxels, float), coordinates.log_energy(showers.incident_energy)
     (floors,) = transforms.floats(features.fit_floors(voxels, spec.geometry))
-    x = _extract(spec, floors, voxels)
+    x = features.extract(spec.config.features, spec.geometry, spec.implied, floors, voxels)
     return Preprocessing(
         floors,
         trend(spec).fit(x, energy, weight),

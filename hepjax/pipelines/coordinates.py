@@ -82,7 +82,7 @@ def quantile(voxels: int, core: tuple[int, ...], nodes: int) -> Coordinates:
         return response, faint, jnp.log(jnp.maximum(cells[..., inside], LEAST_MEV)) @ basis.T
 
     def fit(keys, showers):
-        response, faint, ratios = jax.jit(raw)(keys, showers)
+        response, faint, ratios = raw(keys, showers)
         given = log_energy(showers.incident_energy)
         return Fitted(smooth.fit(response, given), mixed.fit(faint, given), smooth.fit(ratios, given))
 
@@ -124,7 +124,7 @@ def zscore(voxels: int, threshold_mev: float) -> Coordinates:
 
     def fit(keys, showers):
         del keys
-        response, shape = jax.jit(raw)(showers)
+        response, shape = raw(showers)
         return Fitted(scale.fit(response), scale.fit(shape), None)
 
     def encode(keys, constants, showers):

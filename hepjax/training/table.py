@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Integer, UInt32
+from jaxtyping import Integer, UInt32
 
 from hepjax.training.shuffle import permutation
-from hepjax.types import InputError, PRNGKey
+from hepjax.types import AnyArray, InputError, PRNGKey
 
 Table = TypeVar("Table")
 
@@ -47,11 +47,10 @@ def split(key: PRNGKey, table: Table, fraction: float) -> tuple[Table, Table | N
 def take(table: Table, rows: Integer[np.ndarray, " rows"]) -> Table:
     """The rows of a table: of arrays on the devices by one program for all of them, of NumPy's as one of NumPy's."""
     host = all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves(table))
-    return jax.tree.map(lambda x: x[rows], table) if host else _gathered(table, rows)
+    return (_gathered if host else jax.jit(_gathered))(table, rows)
 
 
-@jax.jit
-def _gathered(table: Table, rows: Integer[Array, " rows"]) -> Table:
+def _gathered(table: Table, rows: Integer[AnyArray, " rows"]) -> Table:
     return jax.tree.map(lambda x: x[rows], table)
 
 
