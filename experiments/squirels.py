@@ -30,7 +30,7 @@ from hepjax import data, evaluation, metrics, report, runs
 from hepjax.pipelines import squirels
 from hepjax.pipelines.squirels_config import DSB_CPU
 from hepjax.training import spec
-from hepjax.types import Showers
+from hepjax.types import Showers, State
 
 Samples = dict[str, Showers]
 METHODS = {"matching": squirels.Config(), "dsb": DSB_CPU}
@@ -49,7 +49,7 @@ class Options:
     only: str = ""
     """Run this row alone, such as matching_0."""
     models: Path | None = None
-    """Keep the trained models and refined showers below this folder."""
+    """Keep the trained models below this folder, and take those that are there."""
 
 
 def main(options: Options) -> None:
@@ -80,17 +80,10 @@ def study(
     samples: dict[str, Showers], config: squirels.Config, seed: int, name: str, options: Options
 ) -> dict[str, Any]:
     """Fit with one seed, refine the fast test showers, judge them, and time the refinement."""
-    started = time.perf_counter()
-    state = squirels.fit(jax.random.key(seed), samples["fast/train"], samples["full/train"], config)
-    jax.block_until_ready(state.params)
-    seconds = time.perf_counter() - started
+    state, seconds = fitted(samples, config, seed, options.models and options.models / name)
     fast = samples["fast/test"]
     refined = squirels.refine(jax.random.key(seed), state, fast)
     refined = Showers(refined.incident_energy, np.asarray(refined.voxels), refined.geometry)
-    if options.models is not None:
-        options.models.mkdir(parents=True, exist_ok=True)
-        squirels.save(options.models / name, state)
-        data.showers.write(options.models / f"{name}.hdf5", refined)
     row = judge(samples, refined, "refined", figures=options.out / "squirels" / name if seed == 0 else None)
     return row | {
         "config": spec.encode(config),
@@ -98,7 +91,23 @@ def study(
         "seconds_fit": seconds,
         "ms_per_shower": milliseconds(state, fast[:1000]),
         "input_output_correlation": link(fast, refined),
+        "repeated": repeated(state, fast, samples["full/test"]),
     }
+
+
+def fitted(samples: Samples, config: squirels.Config, seed: int, folder: Path | None) -> tuple[State, float]:
+    """The model of one seed and the seconds of its fit, which the folder keeps."""
+    if folder is not None and folder.exists():
+        return squirels.load(folder / "state"), json.loads((folder / "fit.json").read_text())["seconds"]
+    started = time.perf_counter()
+    state = squirels.fit(jax.random.key(seed), samples["fast/train"], samples["full/train"], config)
+    jax.block_until_ready(state.params)
+    seconds = time.perf_counter() - started
+    if folder is not None:
+        with data.output.claim(folder) as claimed:
+            squirels.save(claimed / "state", state)
+            report.write_json(claimed / "fit.json", {"seconds": seconds})
+    return state, seconds
 
 
 def judge(samples: Samples, generated: Showers, name: str, figures: Path | None = None) -> dict[str, Any]:
@@ -150,6 +159,26 @@ def link(fast: Showers, refined: Showers) -> float:
     return float(np.mean([np.corrcoef(x, y)[0, 1] for x, y in zip(a.T[moving], b.T[moving], strict=True)]))
 
 
+def repeated(state: Any, fast: Showers, full: Showers, showers: int = 500, repeats: int = 16) -> dict[str, float]:
+    """Width of an observable when one fast shower is refined again and again, over that of the full simulation.
+
+    Root mean squares, the full simulation's in five bins of the incident energy. Two simulations of one particle are
+    independent: at a fixed fast shower the full simulation has all of its width at that energy. A map has none.
+    """
+    some = fast[metrics.subset(len(fast), showers)]
+    again = [squirels.refine(jax.random.key(100 + k), state, some) for k in range(repeats)]
+    observed = {o.name: o for o in metrics.observables(full) if o.name in REPEATED}
+    energy, some_energy = (np.asarray(sample.incident_energy) for sample in (full, some))
+    ratios = {}
+    for name, observable in observed.items():
+        values = np.stack([np.asarray(observable.values(showers), np.float64) for showers in again])
+        rows = metrics.response_in_bins(energy, observable.values(full), some_energy, values.mean(0))
+        width = np.sqrt(np.mean([row.reference.width**2 for row in rows]))
+        ratios[name] = float(np.sqrt(values.var(0, ddof=1).mean()) / width)
+    return ratios
+
+
+REPEATED = ("sum_over_e", "largest_over_e", "cells_above_1mev")
 KEYS = ("auc_mlp", "auc_trees", "auc_mlp_above_1mev", "auc_trees_above_1mev")
 OBSERVED = ("sum_over_e", "largest_over_e", "cells_above_1mev", "cell_spectrum")
 
@@ -166,6 +195,7 @@ def brief(row: dict[str, Any]) -> dict[str, Any]:
         "copies_p": row["copies"]["ks_p_value"],
     }
     timing = {"ms_per_shower": row["ms_per_shower"]["median"]} if "ms_per_shower" in row else {}
+    numbers |= {f"repeated_width_{name}": value for name, value in row.get("repeated", {}).items()}
     return numbers | timing | {key: row[key] for key in ("seconds_fit", "input_output_correlation") if key in row}
 
 

@@ -56,6 +56,7 @@ from .showers import (
     sum_over_e,
 )
 from .significance import Roc, Sic, roc, sic
+from .subset import subset
 from .substructure import label, public_edges
 from .unfolding import Classical, Selected, UnfoldingComparison, effective_size, select
 
@@ -145,6 +146,7 @@ __all__ = [
     "size_notes",
     "split",
     "statistic_floor",
+    "subset",
     "sum_over_e",
     "triangular_discriminator",
     "wasserstein",
