@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from hepjax.metrics.calorimeter import Features, angular_layers
-from hepjax.metrics.histograms import bin_index, log_edges
+from hepjax.metrics.histograms import bin_index
 from hepjax.types import Geometry, PolarLayer
 
 DISCRETE_ENERGIES = 20
@@ -34,7 +34,8 @@ class _Ranges(NamedTuple):
 
     centre: float
     width: float
-    radius: float
+    centre_r: float
+    width_r: float
 
 
 def calo_observables(reference: Features, geometry: Geometry) -> tuple[CaloObservable, ...]:
@@ -83,7 +84,7 @@ def _of_layer(reference: Features, geometry: Geometry, k: int) -> Iterator[CaloO
     layer = geometry.polar[k]
     ranges = _ranges(layer)
     across = np.linspace(-ranges.centre, ranges.centre, 101)
-    width, radius = np.linspace(0, ranges.width, 101), np.linspace(0, ranges.radius, 101)
+    width = np.linspace(0, ranges.width, 101)
     in_angle = [
         ("centre_eta", r"centre in $\eta$ [mm]", across),
         ("centre_phi", r"centre in $\varphi$ [mm]", across),
@@ -93,8 +94,8 @@ def _of_layer(reference: Features, geometry: Geometry, k: int) -> Iterator[CaloO
     kinds = [
         ("energy", "energy [MeV]", _log_bins(geometry.threshold_mev, float(reference.energy[:, k].max()), 40)),
         *(in_angle if k in angular_layers(geometry) else ()),
-        ("centre_r", r"centre in $r$ [mm]", radius),
-        ("width_r", r"width in $r$ [mm]", width),
+        ("centre_r", r"centre in $r$ [mm]", np.linspace(0, ranges.centre_r, 101)),
+        ("width_r", r"width in $r$ [mm]", np.linspace(0, ranges.width_r, 101)),
         ("sparsity", "sparsity", np.linspace(0, 1, 21)),
     ]
     for kind, label, edges in kinds:
@@ -107,13 +108,19 @@ def _column(features: Features, kind: str, k: int) -> np.ndarray:
 
 
 def _ranges(layer: PolarLayer) -> _Ranges:
-    """Sets 2 and 3 end at 42 mm; of set 1, showers are widest in the layers 12 and 13."""
+    """Sets 2 and 3 end at 42 mm; of set 1, the hadronic layers 12 and 13 have other bins in all, 14 in r alone."""
     if layer.r_edges_mm[-1] < 100:
-        return _Ranges(30.0, 30.0, 42.0)
-    return _Ranges(500.0, 400.0, 1500.0) if layer.number in (12, 13) else _Ranges(100.0, 100.0, 500.0)
+        return _Ranges(centre=30.0, width=30.0, centre_r=42.0, width_r=20.0)
+    in_angle = (500.0, 400.0) if layer.number in (12, 13) else (100.0, 100.0)
+    in_radius = 1500.0 if layer.number in (12, 13, 14) else 500.0
+    return _Ranges(*in_angle, in_radius, in_radius)
 
 
 def _log_bins(threshold_mev: float, largest_mev: float, edges: int) -> np.ndarray:
-    """Logarithmic edges above the threshold; a decade where the reference has nothing there."""
+    """Logarithmic edges above the threshold; a decade where the reference has nothing there.
+
+    As the challenge's code takes them: the ends are powers of ten of logarithms, so that rounding may leave the largest
+    entry of the reference just outside.
+    """
     low = threshold_mev or 1e-3
-    return log_edges(low, largest_mev if largest_mev > low else 10 * low, edges - 1)
+    return np.logspace(np.log10(low), np.log10(largest_mev if largest_mev > low else 10 * low), edges)
