@@ -153,6 +153,8 @@ def _scores(
             "emd_bootstrap_mean": float(draws.mean()),
             "emd_bootstrap_spread": float(draws.std(ddof=1)),
             **metrics.against("triangular", triangular, floors[d.name]["triangular"]),
+            "outside": metrics.outside(d.histograms[name]),
+            "outside_truth": metrics.outside(d.histograms[TRUTH]),
         }
     return {**_aucs(key, a, b, config), "observables": rows}
 

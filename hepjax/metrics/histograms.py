@@ -9,6 +9,9 @@ from jaxtyping import Float, Real
 
 from hepjax.types import InputError
 
+ROUNDING = 1e-9
+"""Shares of a sample below this are rounding of its sum of weights."""
+
 
 class Histogram(NamedTuple):
     """A weighted histogram of a sample.
@@ -61,15 +64,26 @@ def density(h: Histogram) -> tuple[np.ndarray, np.ndarray]:
 
 
 def probabilities(h: Histogram) -> np.ndarray:
-    """Fraction of the sample in each bin, normalised to one inside the edges; zeros for an empty histogram."""
+    """Fraction in each bin of what lies inside the edges (see `outside`); zeros where nothing does."""
     return h.counts / (h.counts.sum() or 1.0)
+
+
+def outside(h: Histogram) -> float:
+    """Share of the sample below the first edge or above the last, which `probabilities` leaves out.
+
+    >>> outside(histogram(np.array([-1.0, 0.5, 2.0, 0.1]), np.array([0.0, 1.0])))
+    0.5
+    """
+    share = 1 - h.counts.sum() / h.total
+    return float(share) if abs(share) > ROUNDING else 0.0
 
 
 def separation_power(a: Histogram, b: Histogram) -> float:
     """Separation power of the CaloChallenge: 1/2 sum (p - q)^2 / (p + q) over bin probabilities (arXiv:2410.21611).
 
-    0 for equal histograms, 1 for disjoint ones. For two samples of n events of one law in b filled bins its mean is
-    close to (b - 1) / (2 n).
+    0 for equal histograms, 1 for disjoint ones, and for one that is empty inside the edges while the other is not. By
+    that definition what lies outside the edges does not count: `outside` says how much that is. For two samples of n
+    events of one law in b filled bins its mean is close to (b - 1) / (2 n).
     """
     if not np.array_equal(a.edges, b.edges):
         raise InputError("separation power needs two histograms with the same edges")
@@ -77,9 +91,10 @@ def separation_power(a: Histogram, b: Histogram) -> float:
 
 
 def separation(p: Float[np.ndarray, "*batch b"], q: Float[np.ndarray, "*batch b"]) -> Float[np.ndarray, "*batch"]:
-    """1/2 sum (p - q)^2 / (p + q) over the last axis, bins empty on both sides giving nothing."""
+    """1/2 sum (p - q)^2 / (p + q) over the last axis: 0 from bins empty in both, 1 where one alone is all empty."""
     total = p + q
-    return np.asarray(0.5 * np.sum(np.square(p - q) / np.where(total > 0, total, 1.0), axis=-1))
+    value = 0.5 * np.sum(np.square(p - q) / np.where(total > 0, total, 1.0), axis=-1)
+    return np.where(p.any(-1) == q.any(-1), value, 1.0)
 
 
 def triangular_discriminator(a: Histogram, b: Histogram) -> float:

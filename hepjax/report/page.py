@@ -65,11 +65,16 @@ def cell(text: Any) -> str:
     return f"<td>{html.escape(str(text))}</td>"
 
 
-def against(row: Mapping[str, float], metric: str) -> str:
-    """A metric in units of its floor (see `metrics.against`), marked where it lies beyond the 99 percent quantile."""
+def against(row: Mapping[str, float], metric: str, remark: str = "") -> str:
+    """A metric in units of its floor (see `metrics.against`), marked where it lies beyond the 99 percent quantile.
+
+    remark: what to add in the cell.
+    """
     beyond = row[metric] > row[f"{metric}_floor_99"]
     mark = "&#10007;" if beyond else "&#10003;"
-    return f'<td class="{"beyond" if beyond else "within"}">{row[f"{metric}_ratio"]:.2f} {mark}</td>'
+    return (
+        f'<td class="{"beyond" if beyond else "within"}">{row[f"{metric}_ratio"]:.2f} {mark}{html.escape(remark)}</td>'
+    )
 
 
 def png(figure: Figure, colours: int | None = None) -> bytes:

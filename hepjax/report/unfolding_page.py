@@ -26,7 +26,11 @@ EMD_TEXT = (
     "Earth mover's distance to the truth, divided by the mean of its floor: the distance between two samples of the "
     "truth's law and size. &#10003; within the 99 percent quantile of the floor, &#10007; beyond it."
 )
-TRIANGULAR_TEXT = "Triangular discriminator to the truth in the bins of the figures, divided by the mean of its floor."
+TRIANGULAR_TEXT = (
+    "Triangular discriminator to the truth in the bins of the figures, divided by the mean of its floor. By its "
+    "definition what lies outside the edges does not count: that is the share in brackets, of the truth in the column "
+    "of the floor."
+)
 CLASSICAL_TEXT = (
     "D'Agostini's iteration, one observable at a time: chi-square of the unfolded histogram and of the prior against "
     "the truth, by the covariance of data and simulation. Bottom line: chi-square between prior and truth by the "
@@ -69,7 +73,7 @@ def render_unfolding(
     sections = [
         section("Can a classifier tell the samples from the truth?", AUC_TEXT, auc_table(comparison)),
         section("Earth mover's distances", EMD_TEXT, distance_table(comparison, "emd")),
-        section("Triangular discriminators", TRIANGULAR_TEXT, distance_table(comparison, "triangular")),
+        section("Triangular discriminators", TRIANGULAR_TEXT, distance_table(comparison, "triangular", outside=True)),
     ]
     if comparison.classical:
         sections.append(section("Classical unfolding", CLASSICAL_TEXT, classical_table(comparison)))
@@ -89,14 +93,20 @@ def auc_table(comparison: UnfoldingComparison) -> str:
     return table(("AUC", *others), [*rows, (cell("Effective events"), *sizes)])
 
 
-def distance_table(comparison: UnfoldingComparison, metric: str) -> str:
-    """One row an observable, one column a sample: a metric in units of its floor, marked where beyond it."""
+def distance_table(comparison: UnfoldingComparison, metric: str, *, outside: bool = False) -> str:
+    """One row an observable, one column a sample: a metric in units of its floor, marked where beyond it.
+
+    outside: whether to add the share of each sample that lies outside the histogram's edges.
+    """
     others, scores = comparison.samples[1:], comparison.metrics["scores"]
     rows = []
     for d in comparison.distributions:
         found = [scores[name]["observables"][d.name] for name in others]
-        floor = cell(f"{found[0][f'{metric}_floor_mean']:.3g}")
-        rows.append((cell(d.name), floor, *(against(row, metric) for row in found)))
+        shares = [f" ({row['outside']:.1%})" if outside else "" for row in found]
+        of_truth = f" ({found[0]['outside_truth']:.1%})" if outside else ""
+        floor = cell(f"{found[0][f'{metric}_floor_mean']:.3g}{of_truth}")
+        values = (against(row, metric, share) for row, share in zip(found, shares, strict=True))
+        rows.append((cell(d.name), floor, *values))
     return table(("Observable", "floor", *others), rows)
 
 

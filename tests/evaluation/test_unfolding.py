@@ -72,6 +72,9 @@ def test_distances_against_scipy_and_the_floor(comparison):
         )
         assert row["emd_bootstrap_mean"] > row["emd"] and row["emd_bootstrap_spread"] > 0
         assert row["triangular"] < row["triangular_floor_99"]
+        edges = comparison.distributions[k].histograms["truth"].edges
+        for share, x in ((row["outside"], sample(2, n=900).gen[:, k]), (row["outside_truth"], truth.gen[:, k])):
+            assert share == pytest.approx(np.mean((x < edges[0]) | (x > edges[-1])))
         assert prior[column.name]["emd"] > prior[column.name]["emd_floor_99"]
 
 

@@ -59,6 +59,22 @@ def test_separation_limits():
     assert metrics.separation_power(left, left) == 0
 
 
+def test_nothing_inside_the_edges_is_as_far_as_can_be():
+    """A response too low by 70 percent, all of it below the edges, is no closer than one too low by 40 percent."""
+    edges, x = np.linspace(0.5, 1.5, 11), np.linspace(0.95, 1.05, 20)
+    right, low, lower = (metrics.histogram(scale * x, edges) for scale in (1.0, 0.6, 0.3))
+    assert metrics.separation_power(right, low) == metrics.separation_power(right, lower) == 1
+    assert metrics.separation_power(lower, right) == 1 and metrics.separation_power(lower, lower) == 0
+    assert metrics.triangular_discriminator(right, lower) == 1e3
+    assert [metrics.outside(h) for h in (right, low, lower)] == [0, 0, 1]
+
+
+def test_outside_is_the_share_of_weight_beyond_either_edge():
+    x, w = np.array([-1.0, 0.5, 0.7, 3.0]), np.array([0.1, 0.2, 0.3, 0.4])
+    assert metrics.outside(metrics.histogram(x, np.array([0.0, 1.0]), w)) == pytest.approx(0.5)
+    assert metrics.outside(metrics.histogram(x, np.array([0.0, 1.0]), w, fold=True)) == 0
+
+
 def test_linear_edges_cover_both_samples():
     edges = metrics.linear_edges(np.array([0.0, 2.0]), np.array([-1.0, 1.0]), bins=3)
     np.testing.assert_allclose(edges, [-1, 0, 1, 2])

@@ -19,7 +19,13 @@ SAMPLES = ("truth", "reco", "prior", "<OmniFold>", "SBUnfold")
 def row(ratio):
     numbers = {"floor_mean": 0.01, "floor_99": 0.02, "ratio": ratio}
     both = {f"{m}_{k}": v for m in ("emd", "triangular") for k, v in numbers.items()}
-    return both | {"emd": 0.01 * ratio, "triangular": 0.01 * ratio, "emd_bootstrap_spread": 0.003}
+    return both | {
+        "emd": 0.01 * ratio,
+        "triangular": 0.01 * ratio,
+        "emd_bootstrap_spread": 0.003,
+        "outside": 0.123,
+        "outside_truth": 0.031,
+    }
 
 
 def scores(ratio):
@@ -70,7 +76,8 @@ def test_report_is_self_contained_and_complete(comparison, tmp_path):
     assert "<script" not in page and not re.search(r'(src|href)="(?!data:image/png;base64,)', page)
     assert page.count("<img") == 4 and "<OmniFold>" not in page and "&lt;OmniFold&gt;" in page
     assert "0.600 ± 0.010" in page and "321" in page and "0.1.0" in page
-    assert page.count("&#10003;</td>") >= 4 and page.count("&#10007;</td>") >= 14
+    assert page.count("&#10003;") >= 4 and page.count("&#10007;") >= 14
+    assert page.count("(12.3%)</td>") == len(COLUMNS) * len(SAMPLES[1:]) and page.count("(3.1%)</td>") == len(COLUMNS)
     table = json.loads((tmp_path / "metrics.json").read_text())
     assert table["scores"]["SBUnfold"]["observables"]["c2"]["emd_ratio"] == 1.0 and table["seconds"] == 3.0
     assert table["coverage"]["cINN"]["c2"]["deviation"] > table["coverage"]["cINN"]["c2"]["deviation_floor_99"]
