@@ -7,14 +7,13 @@ from jaxtyping import Array, Float
 
 
 def weighted_mean(values: Float[Array, "*batch"], weight: Float[Array, "*#batch"] | None = None) -> Float[Array, ""]:
-    """Mean of `values` under the events' weights, `sum(w v) / sum(w)`; 0 where all weights vanish.
+    """Mean of weight times value, for weights of mean one over the sample, as `training.fit` makes them.
 
-    Negative weights (NLO generators) are allowed as long as their sum is positive.
+    It is linear in the events: batches have the loss of the sample on average, and pieces of equal size that of their
+    batch exactly, also where weights are broad or negative in part (NLO generators). Divided by the batch's own sum of
+    weights it would be a ratio of two random numbers: biased, and without bound where the sum may vanish.
 
-    >>> float(weighted_mean(jnp.array([1.0, 4.0]), jnp.array([2.0, 1.0])))
-    2.0
+    >>> float(weighted_mean(jnp.array([1.0, 4.0]), jnp.array([1.5, 0.5])))
+    1.75
     """
-    if weight is None:
-        return jnp.mean(values)
-    total = jnp.sum(jnp.broadcast_to(weight, values.shape))
-    return jnp.sum(weight * values) / jnp.where(total == 0, 1, total)
+    return jnp.mean(values if weight is None else weight * values)

@@ -83,7 +83,10 @@ def fit(
 
     A second fit with the same `model.loss`, shapes, batch size, weight decay, clipping and devices compiles nothing.
     Several devices (`devices.use`), and all processes of a job, which call this together with the same arguments, share
-    each batch and give the same result up to rounding. Per-event weights are part of the batch.
+    each batch and give the same result up to rounding.
+
+    Weights are leaves called `weight`, of any scale, and negative in part where their sum is positive: they are divided
+    by their mean over all events of `data`, and of `validation`, before anything else, and losses take them as that.
 
     Args:
         key: typed key; the same key gives the same result.
@@ -104,12 +107,14 @@ def fit(
         name: what the progress bar and errors call the fit.
 
     Raises:
-        InputError: bad data or configuration, a folder in use, a damaged checkpoint or that of another fit.
+        InputError: bad data, weights or configuration, a folder in use, a damaged checkpoint or that of another fit.
         TrainingError: a loss, gradient, validation loss or score is not a number.
     """
     init_key, split_key, run_key, score_key = jax.random.split(key, 4)
-    split = stream.split if isinstance(data, stream.Stream) else table.split
-    train, held = (data, validation) if validation is not None else split(split_key, data, config.validation)
+    kind = stream if isinstance(data, stream.Stream) else table
+    data = kind.normalised(data, f"{name}: training data")
+    validation = None if validation is None else table.normalised(validation, f"{name}: validation data")
+    train, held = (data, validation) if validation is not None else kind.split(split_key, data, config.validation)
     rows = len(train.source) if isinstance(train, stream.Stream) else table.length(train, f"{name}: training data")
     plan = make_plan(config, rows)
     recipe = epoch.Recipe(

@@ -29,9 +29,13 @@ class Source(Protocol):
 
 
 class Stream(NamedTuple):
-    """What `fit` takes in place of a table in memory, to read it window by window in every epoch."""
+    """What `fit` takes in place of a table in memory, to read it window by window in every epoch.
+
+    mean_weight: of the events, where they have weights; None takes a pass through the table before the first epoch.
+    """
 
     source: Source
+    mean_weight: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +52,38 @@ class Part:
         taken = self.rows[rows]
         first = int(taken[0])
         return pick(self.source[first : int(taken[-1]) + 1], taken - first)
+
+
+@dataclasses.dataclass(frozen=True)
+class Weighted:
+    """A source whose weights are divided by their mean."""
+
+    source: Source
+    mean: float
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, rows: slice, /) -> Any:
+        def leaf(path, x):
+            return table.over(x, self.mean) if table.is_weight(path) else x
+
+        return jax.tree_util.tree_map_with_path(leaf, self.source[rows])
+
+
+def normalised(stream: Stream, name: str) -> Stream:
+    """The stream with weights of mean one, where it has any; raises InputError as `table.normalised` does."""
+    if not _weights(stream.source[:1]):
+        return stream
+    mean = stream.mean_weight
+    if mean is None:
+        mean = sum(np.sum(w, dtype=np.float64) for piece in pieces(stream.source) for w in _weights(piece))
+        mean = float(mean) / len(stream.source)
+    return Stream(Weighted(stream.source, table.mean_weight(np.array(mean), name)))
+
+
+def _weights(events: Any) -> list[np.ndarray]:
+    return [x for path, x in jax.tree_util.tree_leaves_with_path(events) if table.is_weight(path)]
 
 
 def pick(events: Any, rows: Integer[np.ndarray, " n"]) -> Any:

@@ -44,6 +44,41 @@ def split(key: PRNGKey, table: Table, fraction: float) -> tuple[Table, Table | N
     return take(table, train), take(table, held)
 
 
+def normalised(table: Table, name: str) -> Table:
+    """The table with weights of mean one, where it has any: leaves called `weight`, at any depth.
+
+    The mean is taken once over the whole table, in float64, so that weights of any scale are as good as others, and
+    the loss of a batch is the mean of weight times value (`losses.weighted_mean`).
+
+    Raises:
+        InputError: the mean of the weights is not above zero.
+    """
+
+    def leaf(path, x):
+        return over(x, mean_weight(np.asarray(x), name)) if is_weight(path) else x
+
+    return jax.tree_util.tree_map_with_path(leaf, table)
+
+
+def is_weight(path: tuple[Any, ...]) -> bool:
+    """Whether a leaf of a table holds the weights of its events."""
+    return bool(path) and jax.tree_util.keystr(path[-1:]).strip("[]'.") == "weight"
+
+
+def mean_weight(weight: AnyArray, name: str) -> float:
+    """Mean of weights, in float64; raises InputError unless it is finite and above zero."""
+    mean = float(np.mean(weight, dtype=np.float64))
+    if not 0 < mean < np.inf:
+        raise InputError(f"{name}: weights of mean {mean:g}, expected one above zero")
+    return mean
+
+
+def over(weight: AnyArray, mean: float) -> AnyArray:
+    """Weights in units of their mean, in NumPy as they came or on the devices, divided before they are rounded."""
+    relative = (np.asarray(weight, np.float64) / mean).astype(jnp.result_type(float))
+    return jnp.asarray(relative) if isinstance(weight, jax.Array) else relative
+
+
 def take(table: Table, rows: Integer[np.ndarray, " rows"]) -> Table:
     """The rows of a table: of arrays on the devices by one program for all of them, of NumPy's as one of NumPy's."""
     host = all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves(table))

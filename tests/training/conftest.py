@@ -14,8 +14,7 @@ def _init(key):
 
 def _loss(key, params, batch):
     residual = batch["x"] @ params["w"] + params["b"] - batch["y"]
-    weight = batch["weight"]
-    return jnp.sum(weight * residual**2) / jnp.sum(weight), {"bias": params["b"]}
+    return jnp.mean(batch["weight"] * residual**2), {"bias": params["b"]}
 
 
 def _noisy(key, params, batch):

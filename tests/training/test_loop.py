@@ -44,6 +44,7 @@ def test_the_fit_is_the_weighted_least_squares_solution(model, data):
 
 def test_a_step_is_adamw_with_clipping_and_the_average_follows(model, data):
     """One batch holds all events, so that a plain loop of optax gives the same numbers up to the order of a sum."""
+    data = {**data, "weight": data["weight"] / data["weight"].mean()}
     config = Config(epochs=30, batch_size=240, clip_norm=0.5, weight_decay=0.01, validation=0.0, ema=0.8)
     params = average = {"w": jnp.ones(3), "b": jnp.ones(())}
     fitted = fit(KEY, model, data, config, params=params)
@@ -67,13 +68,26 @@ def test_a_step_is_adamw_with_clipping_and_the_average_follows(model, data):
 
 @pytest.mark.parametrize("accumulate", [2, 5])
 def test_pieces_of_a_batch_give_the_step_of_the_whole(model, data, accumulate):
-    """For equal weights, where the mean over a batch is the mean over its pieces."""
-    data = {**data, "weight": np.ones_like(data["weight"])}
+    """With broad weights, a third of them negative: pieces whose own weights cancel, or nearly, do no harm."""
+    rng = np.random.default_rng(2)
+    weight = np.exp(1.5 * rng.normal(size=240)) * np.where(rng.random(240) < 0.3, -1, 1)
+    data = {**data, "weight": weight.astype(np.float32)}
     whole, pieces = (fit(KEY, model, data, dataclasses.replace(QUICK, accumulate=n)) for n in (1, accumulate))
     for a, b in zip(jax.tree.leaves(whole.last), jax.tree.leaves(pieces.last), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)  # Adam amplifies the rounding of another order of sums
     np.testing.assert_allclose(whole.history["loss"], pieces.history["loss"], rtol=1e-5)
     np.testing.assert_allclose(whole.history["grad_norm"], pieces.history["grad_norm"], rtol=1e-4)
+
+
+def test_weights_count_relative_to_their_mean(noisy, data):
+    """Also where float32 has no normal numbers for them, as for cross sections in square metres."""
+    one = fit(KEY, noisy, data, QUICK)
+    for scale in (1e-39, 1e-300, 1e30):
+        scaled = fit(KEY, noisy, {**data, "weight": data["weight"] * np.float64(scale)}, QUICK)
+        np.testing.assert_allclose(scaled.history["val_loss"], one.history["val_loss"], rtol=1e-5)
+    for weight in (np.zeros(240), np.linspace(-2, 1, 240), np.full(240, np.nan)):
+        with pytest.raises(InputError, match=r"^fit: training data: weights of mean .*, expected one above zero$"):
+            fit(KEY, noisy, {**data, "weight": weight}, QUICK)
 
 
 def test_a_second_fit_compiles_and_traces_nothing(model, data):
@@ -128,8 +142,9 @@ def test_the_history_has_a_row_an_epoch(model, data, tmp_path):
 
 
 def test_the_validation_loss_is_that_of_the_returned_parameters(model, data):
-    """Three chunks of twenty events each weigh the same, as the loss of equally weighted events does."""
-    held = {**{name: column[:60] for name, column in data.items()}, "weight": np.ones(60, np.float32)}
+    """Three chunks of twenty events each add up to it, whatever weights they have."""
+    weight = np.random.default_rng(2).normal(1, 2, 60).astype(np.float32)
+    held = {**{name: column[:60] for name, column in data.items()}, "weight": weight / weight.mean()}
     config = Config(epochs=3, batch_size=20, learning_rate=0.05)
     fitted = fit(KEY, model, data, config, validation=held)
     assert fitted.best_epoch == 1 + np.argmin(fitted.history["val_loss"])
