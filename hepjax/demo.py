@@ -56,6 +56,8 @@ def run(out: Path, seed: int = 0) -> Comparison:
         history = read_histories(folder / runs.HISTORY)["shape"]
         report.write_report(folder, comparison, inputs | runs.provenance(), history, extra)
     say.print(_summary(comparison))
+    for note in comparison.metrics["notes"]:
+        say.print(note, markup=False)
     say.print(f"Report: {Path(out) / 'report.html'}", soft_wrap=True, markup=False)
     return comparison
 

@@ -26,6 +26,7 @@ from hepjax.cli.export import Export
 from hepjax.cli.generate import Generate
 from hepjax.cli.squirels import Squirels
 from hepjax.cli.unfold import Unfold
+from hepjax.evaluation.compare_config import METRICS, Metric
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +43,10 @@ class Compare:
     """Address of further showers to show beside, such as unrefined ones."""
     train: str | None = None
     """Address of the reference's showers the generator was trained on, for the test of copies."""
+    metrics: tuple[Metric, ...] = METRICS
+    """What to measure; mlp and trees are classifiers, a network and boosted trees, which take most of the time."""
+    showers: int | None = None
+    """Showers of each sample to compare at most, drawn at random; by default as many as the smallest has."""
     seed: int = 0
     """Seed of the classifiers."""
     overwrite: bool = False

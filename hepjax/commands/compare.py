@@ -19,6 +19,16 @@ def run(options: Compare) -> None:
     generated = read(options.generated)
     baseline, train = (read(address) if address else None for address in (options.baseline, options.train))
     with data.output.claim(options.out, overwrite=options.overwrite) as folder:
-        comparison = evaluation.compare(jax.random.key(options.seed), reference, generated, baseline, train=train)
+        comparison = evaluation.compare(
+            jax.random.key(options.seed),
+            reference,
+            generated,
+            baseline,
+            train=train,
+            asked=options.metrics,
+            largest=options.showers,
+        )
         given = {name: address for name, address in named.items() if address}
         report.write_report(folder, comparison, given | runs.provenance())
+    if comparison.metrics["notes"]:
+        print(*comparison.metrics["notes"], sep="\n")

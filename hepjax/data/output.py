@@ -22,11 +22,12 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextlib.contextmanager
-def claim(path: str | os.PathLike[str], *, overwrite: bool = False, resume: bool = False) -> Iterator[Path]:
+def claim(path: str | os.PathLike[str], *, overwrite: bool = False, resume: bool | None = None) -> Iterator[Path]:
     """Give the folder `path` to a block that fills it.
 
     overwrite: an older folder is replaced when the block succeeds, and put back when it fails.
-    resume: the block continues in the older folder; a folder that does not exist is made.
+    resume: the block continues in the older folder; a folder that does not exist is made. None for a command that has
+    no such option.
 
     When the block raises an exception, what it made is removed, except on `resume`. On an interrupt (Ctrl-C, a killed
     process) the folder stays to be resumed. Raises InputError when the folder exists and neither option is given, when
@@ -35,7 +36,7 @@ def claim(path: str | os.PathLike[str], *, overwrite: bool = False, resume: bool
     folder = Path(os.path.abspath(path))
     previous = folder.with_name(f".{folder.name}.replaced")
     _require_claimable(folder, overwrite, resume)
-    resumed = resume and os.path.exists(folder)
+    resumed = bool(resume) and os.path.exists(folder)
     missing = [p for p in folder.parents if not os.path.exists(p)]
     try:
         if overwrite:
@@ -57,7 +58,7 @@ def claim(path: str | os.PathLike[str], *, overwrite: bool = False, resume: bool
     shutil.rmtree(previous, ignore_errors=True)
 
 
-def _require_claimable(folder: Path, overwrite: bool, resume: bool) -> None:
+def _require_claimable(folder: Path, overwrite: bool, resume: bool | None) -> None:
     if overwrite and resume:
         raise InputError(f"{folder}: overwrite and resume exclude each other, expected one of them")
     blocker = next((p for p in (folder, *folder.parents) if os.path.exists(p)), None)
@@ -66,7 +67,8 @@ def _require_claimable(folder: Path, overwrite: bool, resume: bool) -> None:
     if blocker != folder:
         return
     if not (overwrite or resume):
-        raise InputError(f"{folder}: output folder exists, expected a new one, or the option overwrite or resume")
+        options = "overwrite" if resume is None else "overwrite or resume"
+        raise InputError(f"{folder}: output folder exists, expected a new one, or the option {options}")
     if not (folder / MARKER).exists():
         raise InputError(f"{folder}: folder was not made by hepjax, expected a new one or one with results of hepjax")
 

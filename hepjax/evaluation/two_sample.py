@@ -1,7 +1,7 @@
 """The classifier two-sample test: can a trained classifier tell two samples apart? (arXiv:1610.06545)
 
-Every event is scored by a classifier that did not train on it (three stratified folds), and the AUC of all scores is
-0.5, within its error, for two samples of one law. A network and boosted trees see different differences: the trees
+Every event is scored by a classifier that did not train on it or on its copy (three folds), and the AUC of all scores
+is 0.5, within its error, for two samples of one law. A network and boosted trees see different differences: the trees
 those of single cells, such as a threshold, the network those of sums of many.
 
 Weights count in the training and in the AUC. An event of negative weight is trained on as one of the other sample, with
@@ -11,25 +11,27 @@ its weight's size: then the loss is bounded, and two samples of one law still ca
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from hepjax.classifiers import binary
-from hepjax.metrics import Auc, auc
+from hepjax.evaluation.folds import Folds, split_folds
+from hepjax.metrics import Auc, auc, cross_validated
 from hepjax.nets import mlp
 from hepjax.training.config import Config
 from hepjax.training.loop import fit
 from hepjax.types import Classifier, InputError, Labelled, PRNGKey
 
-FOLDS = 3
 HIDDEN = (128, 128)
+SIGNIFICANT = 3
+ROUNDING = 1e-9
 # Strong weight decay and a fixed length in place of early stopping: differences in sums of anticorrelated cells appear
 # late, after the validation loss has begun to rise. With 0.5 percent more energy in the four central cells, 1,500
 # Geant4 showers a side, the AUC is 0.81; with early stopping it is 0.51, and scikit-learn's MLPClassifier has 0.55.
@@ -50,66 +52,54 @@ def two_sample(
     paired: bool = False,
     reference_weight: Weight = None,
     generated_weight: Weight = None,
+    classifiers: Sequence[str] = ("mlp", "trees"),
 ) -> dict[str, Auc]:
-    """AUC, with error, of a network (`mlp`) and of boosted trees (`trees`) between two samples.
+    """AUC, with error, of a network (`mlp`) and of boosted trees (`trees`) between two samples, or of one of them.
 
-    reference: (n, d). generated: (m, d). The first rows of both count, as many as the smaller sample has, so that the
-    classes weigh the same. key: of the network's training; folds and trees have fixed seeds. cells: the first columns
-    that are cells of one calorimeter, scaled by one number in place of each by its own. paired: see `split_folds`.
-    reference_weight: (n,). generated_weight: (m,). Both classes weigh the same whatever the weights add up to.
+    reference: (n, d). generated: (m, d). Of the larger sample random rows count, as many as the smaller has, so that
+    the classes weigh the same. key: of the network's training; rows, folds and trees have fixed seeds. cells: the first
+    columns that are cells of one calorimeter, scaled by one number in place of each by its own. paired: see
+    `split_folds`. reference_weight: (n,). generated_weight: (m,). Both classes weigh the same whatever these add up to.
 
     Raises InputError for samples of different width, with values that are not finite, or with fewer than two events a
     fold, and for weights of another shape, that are not finite, or without a positive sum.
     """
-    x, label, folds = split_folds(reference, generated, paired=paired)
-    weight = _balanced(reference_weight, generated_weight, len(label) // 2)
+    folds = split_folds(reference, generated, paired=paired)
+    weight = _balanced(folds, (reference, generated), (reference_weight, generated_weight))
     scorers = {"mlp": functools.partial(network_scores, key, config=config, cells=cells), "trees": tree_scores}
-    return {name: fold_auc(scorer, x, label, folds, weight) for name, scorer in scorers.items()}
+    return {name: fold_auc(scorer, folds, weight) for name, scorer in scorers.items() if name in classifiers}
 
 
-def split_folds(
-    reference: np.ndarray, generated: np.ndarray, *, paired: bool = False
-) -> tuple[np.ndarray, np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
-    """Both samples at equal size, labels 0 and 1, and three pairs of rows to train on and to score.
+def fold_auc(scorer: Scorer, folds: Folds, weight: Weight = None) -> Auc:
+    """AUC of the scores that every event gets from the fold it did not train, with the error of repeated samples.
 
-    paired: whether equal rows may be of one event, as in a sample unfolded from what was measured of the reference.
-    These stay in one fold: a classifier that has trained on one of them takes the other for the same sample, and the
-    AUC of near copies falls below a half. All folds train on the same number of rows (at most two are left out), so
-    that a network compiles once.
+    weight: (2 n,), of the events of `folds`.
     """
-    n = min(len(reference), len(generated))
-    if np.ndim(reference) != 2 or np.shape(reference)[1:] != np.shape(generated)[1:] or n < 2 * FOLDS:
-        found = f"shapes {np.shape(reference)} and {np.shape(generated)}"
-        raise InputError(f"two-sample test: expected (n, d) and (m, d) with at least {2 * FOLDS} rows, got {found}")
-    x = np.concatenate([reference[:n], generated[:n]])
-    if not np.isfinite(x).all():
-        raise InputError("two-sample test: expected finite values")
-    label = np.repeat([0, 1], n)
-    if paired:
-        halves = KFold(FOLDS, shuffle=True, random_state=0).split(x[:n])
-        folds = [(np.concatenate([train, train + n]), np.concatenate([test, test + n])) for train, test in halves]
-    else:
-        folds = list(StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(x, label))
-    rows = min(len(train) for train, _ in folds)
-    # Rows come in order of their class: what is left out is drawn from both.
-    keep = np.linspace(0, 1, rows)
-    return x, label, [(train[np.round(keep * (len(train) - 1)).astype(int)], test) for train, test in folds]
-
-
-def fold_auc(
-    scorer: Scorer,
-    x: np.ndarray,
-    label: np.ndarray,
-    folds: Sequence[tuple[np.ndarray, np.ndarray]],
-    weight: Weight = None,
-) -> Auc:
-    """AUC of the scores that every event gets from the fold it did not train."""
+    x, label = folds.x, folds.label
     scores = np.empty(len(x))
-    for number, (train, test) in enumerate(folds):
+    for number, (train, test) in enumerate(folds.parts):
         part = None if weight is None else weight[train]
         scores[test] = scorer(number, x[train], label[train], x, part)[test]
     weights = [None if weight is None else weight[label == k] for k in (0, 1)]
-    return auc(scores[label == 0], scores[label == 1], *weights)
+    groups = folds.group[label == 0], folds.group[label == 1]
+    return cross_validated(auc(scores[label == 0], scores[label == 1], *weights, groups=groups))
+
+
+def below_half(area: Auc) -> bool:
+    """Whether an AUC lies below a half by more than chance: three standard errors.
+
+    No difference between two laws does that. It is what events do that are nearly the same in both samples, on either
+    side of a fold: the classifier has learned one of them and takes the other for the same sample.
+    """
+    return area.value < 0.5 - max(SIGNIFICANT * area.error, ROUNDING)
+
+
+def below_half_note(sample: str, areas: Mapping[str, Auc]) -> list[str]:
+    """A line about the AUCs below a half of a sample, if there are any."""
+    low = [f"{name} {area.value:.3f} ± {area.error:.3f}" for name, area in areas.items() if below_half(area)]
+    if not low:
+        return []
+    return [f"{sample}: {', '.join(low)} below a half: copies of the reference, or rows that both samples share"]
 
 
 def network_scores(
@@ -147,21 +137,23 @@ def tree_scores(
 ) -> Float[np.ndarray, " m"]:
     """Probabilities of the rows of `score` by gradient-boosted trees trained on `x`."""
     del fold
-    trees = HistGradientBoostingClassifier(max_iter=200, random_state=0).fit(x, *_positive(label, weight))
-    return trees.predict_proba(score)[:, 1]
+    # Threads wait for each other at every node: two of them take ten times the work of one on a busy machine.
+    with threadpool_limits(1):
+        trees = HistGradientBoostingClassifier(max_iter=200, random_state=0).fit(x, *_positive(label, weight))
+        return trees.predict_proba(score)[:, 1]
 
 
-def _balanced(reference: Weight, generated: Weight, n: int) -> Weight:
-    """Weights of both samples' first n events, of mean one each, one after the other; None where there are none."""
-    if reference is None and generated is None:
+def _balanced(folds: Folds, samples: tuple[np.ndarray, ...], weights: tuple[Weight, ...]) -> Weight:
+    """Weights of the events in the folds, of mean one in either sample; None where there are none."""
+    if all(weight is None for weight in weights):
         return None
     parts = []
-    for name, weight in (("reference", reference), ("generated", generated)):
-        first = np.ones(n) if weight is None else np.asarray(weight, np.float64)[:n]
-        if first.shape != (n,) or not np.isfinite(first).all() or not first.sum() > 0:
-            expected = f"at least {n} finite weights with a positive sum"
-            raise InputError(f"two-sample test: expected {expected} of the {name} sample, got shape {first.shape}")
-        parts.append(first / first.mean())
+    for name, sample, weight, rows in zip(("reference", "generated"), samples, weights, folds.rows, strict=True):
+        every = np.ones(len(sample)) if weight is None else np.asarray(weight, np.float64)
+        if every.shape != (len(sample),) or not np.isfinite(every).all() or not every[rows].sum() > 0:
+            expected = f"{len(sample)} finite weights with a positive sum"
+            raise InputError(f"two-sample test: expected {expected} of the {name} sample, got shape {every.shape}")
+        parts.append(every[rows] / every[rows].mean())
     return np.concatenate(parts)
 
 

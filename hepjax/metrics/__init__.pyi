@@ -1,8 +1,8 @@
 from . import calorimeter
-from .auc import Auc, auc
+from .auc import Auc, auc, cross_validated
 from .bootstrap import Estimate, draws, multiplicities
 from .calochallenge import CaloComparison
-from .copies import CopyTest, copy_test
+from .copies import CopyTest, EqualRows, copy_test, equal_rows
 from .coverage import Coverage, coverage
 from .dagostini import Binned, BottomLine, Chi2, bottom_line, chi2, dagostini
 from .distances import (
@@ -32,6 +32,7 @@ from .response import (
     CalibrationBin,
     Moments,
     ResponseBin,
+    ResponseTest,
     calibration_in_bins,
     fraction,
     half_width,
@@ -39,6 +40,7 @@ from .response import (
     mode,
     moments,
     response_in_bins,
+    response_tests,
 )
 from .showers import (
     Observable,
@@ -71,6 +73,7 @@ __all__ = [
     "Classical",
     "CopyTest",
     "Coverage",
+    "EqualRows",
     "Estimate",
     "Floor",
     "Histogram",
@@ -80,6 +83,7 @@ __all__ = [
     "Observable",
     "Prdc",
     "ResponseBin",
+    "ResponseTest",
     "Roc",
     "Selected",
     "Sic",
@@ -99,6 +103,7 @@ __all__ = [
     "copy_test",
     "correlations",
     "coverage",
+    "cross_validated",
     "dagostini",
     "density",
     "draws",
@@ -106,6 +111,7 @@ __all__ = [
     "emd_floor",
     "energy_distance",
     "energy_distance_nd",
+    "equal_rows",
     "fpd",
     "fraction",
     "fractions",
@@ -138,6 +144,7 @@ __all__ = [
     "public_edges",
     "pure_edges",
     "response_in_bins",
+    "response_tests",
     "roc",
     "row_over_e",
     "scaled_sizes",

@@ -3,6 +3,7 @@ calibration (arXiv:2404.18992)."""
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from hepjax.types import InputError
 
 CENTRAL_68 = (ndtr(-1), ndtr(1))
 _GRID = 256
+ENTRIES_AT_ONCE = 1 << 21
 
 
 class Moments(NamedTuple):
@@ -34,6 +36,20 @@ class ResponseBin(NamedTuple):
     generated: Moments
     mean_pull: float
     width_pull: float
+
+
+class ResponseTest(NamedTuple):
+    """Whether the pulls in all bins are those of one law.
+
+    chi2: the sum of their squares, over `dof` bins. signed: their sum over sqrt(dof), which sees pulls of one sign. The
+    p-values, of both signs for `signed`, are the shares of permutations that reach as far.
+    """
+
+    chi2: float
+    dof: int
+    p_value: float
+    signed: float
+    signed_p_value: float
 
 
 class CalibrationBin(NamedTuple):
@@ -60,14 +76,8 @@ class CalibrationBin(NamedTuple):
 def moments(x: Float[np.ndarray, " n"]) -> Moments:
     """Mean and standard deviation with standard errors; the width's uses the fourth moment, for tails that are not
     Gaussian: var(s) = (m4 - s^4) / (4 s^2 n). NaN for fewer than two events."""
-    x, n = np.asarray(x, np.float64), len(x)
-    if n < 2:
-        return Moments(np.nan, np.nan, np.nan, np.nan)
-    mean, width = x.mean(), x.std(ddof=1)
-    fourth = np.mean((x - mean) ** 4)
-    spread = max(fourth - width**4, 0.0)
-    width_error = np.sqrt(spread / n) / (2 * width) if width > 0 else 0.0
-    return Moments(float(mean), float(width / np.sqrt(n)), float(width), float(width_error))
+    x = np.asarray(x, np.float64)
+    return Moments(*(_moments(x).tolist() if len(x) > 1 else 4 * [np.nan]))
 
 
 def response_in_bins(
@@ -78,13 +88,34 @@ def response_in_bins(
     bins: int = 5,
 ) -> tuple[ResponseBin, ...]:
     """Compare mean and width of an observable in `bins` of incident energy that hold equal parts of the reference."""
-    edges = np.quantile(np.asarray(reference_energy, np.float64), np.linspace(0, 1, bins + 1))
-    index = [np.searchsorted(edges[1:-1], np.asarray(e), side="right") for e in (reference_energy, generated_energy)]
-    samples = [np.asarray(reference), np.asarray(generated)]
-    return tuple(
-        _bin(edges[k], edges[k + 1], *(moments(x[i == k]) for x, i in zip(samples, index, strict=True)))
-        for k in range(bins)
-    )
+    edges, samples = _binned(reference_energy, reference, generated_energy, generated, bins)
+    ends = itertools.pairwise(edges.tolist())
+    return tuple(_bin(*between, *pair) for between, pair in zip(ends, samples, strict=True))
+
+
+def response_tests(
+    reference_energy: Float[np.ndarray, " n"],
+    reference: Float[np.ndarray, " n"],
+    generated_energy: Float[np.ndarray, " m"],
+    generated: Float[np.ndarray, " m"],
+    bins: int = 5,
+    permutations: int = 999,
+) -> dict[str, ResponseTest]:
+    """Test the pulls of the `mean` and of the `width` in all bins of `response_in_bins` together.
+
+    Events of both samples are shuffled within each bin: pulls of widths have tails, which the Gaussian law misses. Of
+    two samples of 300 Geant4 showers it calls 24 percent beyond its 5 percent. Bins of fewer than two events of either
+    sample are left out.
+    """
+    _, samples = _binned(reference_energy, reference, generated_energy, generated, bins)
+    rng = np.random.default_rng(0)
+    filled = [pair for pair in samples if min(map(len, pair)) > 1]
+    found = np.array([_pulls(*pair)[:, None] for pair in filled])
+    shuffled = np.array([_shuffled_pulls(rng, *pair, permutations) for pair in filled])
+    return {
+        quantity: _combined(found[:, k, 0], shuffled[:, k]) if filled else ResponseTest(np.nan, 0, *3 * [np.nan])
+        for k, quantity in enumerate(("mean", "width"))
+    }
 
 
 def calibration_in_bins(
@@ -170,11 +201,50 @@ def _calibration_bin(low: float, high: float, response: np.ndarray, covered: np.
     return CalibrationBin(low, high, len(response), mode(response), median(response), half_width(response), coverage)
 
 
-def _bin(low: float, high: float, a: Moments, b: Moments) -> ResponseBin:
-    mean_pull = _pull(b.mean - a.mean, a.mean_error, b.mean_error)
-    return ResponseBin(float(low), float(high), a, b, mean_pull, _pull(b.width - a.width, a.width_error, b.width_error))
+def _binned(
+    reference_energy: np.ndarray, reference: np.ndarray, generated_energy: np.ndarray, generated: np.ndarray, bins: int
+) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
+    """Edges of bins that hold equal parts of the reference, and the values of both samples in each."""
+    edges = np.quantile(np.asarray(reference_energy, np.float64), np.linspace(0, 1, bins + 1))
+    first, second = (np.searchsorted(edges[1:-1], np.asarray(e), "right") for e in (reference_energy, generated_energy))
+    return edges, [(np.asarray(reference)[first == k], np.asarray(generated)[second == k]) for k in range(bins)]
 
 
-def _pull(difference: float, error: float, other_error: float) -> float:
-    total = np.hypot(error, other_error)
-    return float(difference / total) if total > 0 else float(np.sign(difference) * np.inf if difference else 0.0)
+def _moments(x: np.ndarray) -> np.ndarray:
+    """Mean, its error, width and its error over the last axis, stacked on the first."""
+    n = x.shape[-1]
+    mean, width = x.mean(-1), x.std(-1, ddof=1)
+    fourth = np.mean((x - mean[..., None]) ** 4, axis=-1)
+    width_error = np.sqrt(np.maximum(fourth - width**4, 0) / n) / (2 * np.where(width > 0, width, 1))
+    return np.stack([mean, width / np.sqrt(n), width, width_error])
+
+
+def _pulls(reference: np.ndarray, generated: np.ndarray) -> np.ndarray:
+    """Pulls of mean and width over the last axis, stacked on the first."""
+    a, b = (_moments(np.asarray(x, np.float64)) for x in (reference, generated))
+    difference, error = (b - a)[::2], np.hypot(a, b)[1::2]
+    exact = np.where(difference == 0, 0.0, np.sign(difference) * np.inf)
+    return np.where(error > 0, difference / np.where(error > 0, error, 1.0), exact)
+
+
+def _shuffled_pulls(rng: np.random.Generator, reference: np.ndarray, generated: np.ndarray, times: int) -> np.ndarray:
+    """Pulls of mean and width (2, times) after as many shuffles of both samples, a few at a time for the memory."""
+    x, n = np.concatenate([reference, generated]), len(reference)
+    step = max(1, ENTRIES_AT_ONCE // len(x))
+    shuffles = (rng.permuted(np.tile(x, (min(step, times - i), 1)), axis=1) for i in range(0, times, step))
+    return np.concatenate([_pulls(some[:, :n], some[:, n:]) for some in shuffles], axis=1)
+
+
+def _combined(pulls: np.ndarray, shuffled: np.ndarray) -> ResponseTest:
+    """Pulls (bins,) against those of permutations, (bins, permutations)."""
+    root = np.sqrt(len(pulls))
+    square, signed = float(np.square(pulls).sum()), float(pulls.sum() / root)
+    reached = np.square(shuffled).sum(0) >= square, np.abs(shuffled.sum(0) / root) >= abs(signed)
+    p_value, signed_p_value = ((1 + int(r.sum())) / (1 + r.size) for r in reached)
+    return ResponseTest(square, len(pulls), p_value, signed, signed_p_value)
+
+
+def _bin(low: float, high: float, reference: np.ndarray, generated: np.ndarray) -> ResponseBin:
+    enough = min(len(reference), len(generated)) > 1
+    pulls = _pulls(reference, generated).tolist() if enough else [np.nan, np.nan]
+    return ResponseBin(low, high, moments(reference), moments(generated), *pulls)

@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from hepjax.metrics.comparison import Comparison
-from hepjax.report.page import against, cell, page, section, table
+from hepjax.report.page import against, cell, notes, page, section, table
 
 CLASSIFIERS = {"mlp": "Neural network", "trees": "Boosted trees"}
 VIEWS = {"": "all cells", "_above_1mev": "cells above 1 MeV", "_layers": "layer energies"}
@@ -22,19 +22,20 @@ def render(
 ) -> str:
     """The whole page. figures: caption -> figure, or the bytes of a PNG. provenance: versions, files, date."""
     names = ", ".join(f"{name} ({count:,} showers)" for name, count in comparison.metrics["samples"].items())
-    lead = f"{names}; the first {comparison.metrics['showers_compared']:,} of each."
-    sections = [
-        section("Can a classifier tell the samples apart?", AUC_TEXT, auc_table(comparison)),
-        section("Distances and their floor", FLOOR_TEXT, distance_table(comparison)),
-        section("Response at fixed energy", RESPONSE_TEXT, response_table(comparison)),
-        *_copies(comparison),
-    ]
-    return page(title, lead, sections, figures, provenance)
+    lead = f"{names}; {comparison.metrics['showers_compared']:,} of each."
+    sections = [notes(comparison.metrics["notes"])]
+    if any(key.startswith("auc_") for key in comparison.metrics):
+        sections.append(section("Can a classifier tell the samples apart?", AUC_TEXT, auc_table(comparison)))
+    if {"observables", "correlations"} & set(comparison.metrics):
+        sections.append(section("Distances and their floor", FLOOR_TEXT, distance_table(comparison)))
+    sections.append(section("Response at fixed energy", RESPONSE_TEXT, response_table(comparison)))
+    return page(title, lead, [*sections, *_copies(comparison)], figures, provenance)
 
 
 AUC_TEXT = (
     "Area under the ROC curve against the reference, three folds, equal sizes, on energies over the incident "
-    "energy and the logarithm of the incident energy. 0.5: the classifier sees no difference."
+    "energy and the logarithm of the incident energy. 0.5: the classifier sees no difference. The error is that of "
+    "repeated samples, training included."
 )
 FLOOR_TEXT = (
     "Earth mover's distance (EMD) and separation power against the reference, divided by the mean over 200 random "
@@ -43,7 +44,8 @@ FLOOR_TEXT = (
 )
 RESPONSE_TEXT = (
     "Mean and width of the summed energy over the incident energy, as pulls: the difference from the reference in "
-    "standard errors."
+    "standard errors. Below, all bins together: the sum of the squared pulls, and that of the pulls over the root of "
+    "their number, which sees pulls of one sign; in brackets the shares of permutations that reach as far."
 )
 COPIES_TEXT = (
     "Median distance to the nearest training shower on standardised features, and the p-value of a Kolmogorov-Smirnov "
@@ -68,28 +70,32 @@ def distance_table(comparison: Comparison) -> str:
     """One row an observable; EMD and separation power of each sample in units of the floor, marked where beyond it."""
     tables = _tables(comparison)
     rows = []
-    for d in comparison.distributions:
+    for d in comparison.distributions if "observables" in comparison.metrics else ():
         first = tables[0]["observables"][d.name]
         cells = [cell(d.name.replace("_", " ")), cell(f"{first['emd_floor_mean']:.3g}")]
         for t in tables:
             cells += [against(t["observables"][d.name], metric) for metric in ("emd", "separation")]
         rows.append(cells)
-    correlations = [against(t["correlations"], "rms") for t in tables]
-    pairs = [item for c in correlations for item in (c, cell(""))]
-    floor = tables[0]["correlations"]["rms_floor_mean"]
-    rows.append([cell("cell correlations, rms difference"), cell(f"{floor:.3g}"), *pairs])
+    if "correlations" in comparison.metrics:
+        pairs = [item for t in tables for item in (against(t["correlations"], "rms"), cell(""))]
+        floor = tables[0]["correlations"]["rms_floor_mean"]
+        rows.append([cell("cell correlations, rms difference"), cell(f"{floor:.3g}"), *pairs])
     heads = [f"{name}: {metric}" for name in comparison.samples[1:] for metric in ("EMD / floor", "separation / floor")]
     return table(("Observable", "EMD floor", *heads), rows)
 
 
 def response_table(comparison: Comparison) -> str:
-    """One row an energy bin; the pulls of mean and width of each sample."""
+    """One row an energy bin, with the pulls of mean and width of each sample, and two of all bins together."""
     rows = []
     for bins in zip(*(comparison.response[name] for name in comparison.samples[1:]), strict=True):
         cells = [cell(f"{bins[0].low_mev / 1e3:.1f} to {bins[0].high_mev / 1e3:.1f}")]
         for b in bins:
             cells += [_pull(b.mean_pull), _pull(b.width_pull)]
         rows.append(cells)
+    tests = [t["response_tests"][quantity] for t in _tables(comparison) for quantity in ("mean", "width")]
+    chi2 = (_probability(f"{t['chi2']:.1f} / {t['dof']}", t["p_value"]) for t in tests)
+    signed = (_probability(f"{t['signed']:+.1f}", t["signed_p_value"]) for t in tests)
+    rows += [[cell("all: chi2 / dof"), *chi2], [cell("all: signed"), *signed]]
     heads = [f"{name}: {quantity}" for name in comparison.samples[1:] for quantity in ("mean", "width")]
     return table(("Energy [GeV]", *heads), rows)
 
@@ -114,3 +120,8 @@ def _copies(comparison: Comparison) -> list[str]:
 
 def _pull(value: float) -> str:
     return f'<td class="{"within" if abs(value) <= 2 else "beyond"}">{value:+.1f}</td>'
+
+
+def _probability(text: str, p_value: float) -> str:
+    """A test with its p-value, marked below the 5 percent that two standard errors are."""
+    return f'<td class="{"within" if p_value >= 0.05 else "beyond"}">{text} ({p_value:.2g})</td>'

@@ -53,6 +53,11 @@ def section(title: str, text: str, content: str) -> str:
     return f"<h2>{html.escape(title)}</h2>\n<p>{text}</p>\n{content}"
 
 
+def notes(lines: Sequence[str]) -> str:
+    """What to know before the numbers, a line each; nothing where there is none."""
+    return f"<ul>{''.join(f'<li>{html.escape(line)}</li>' for line in lines)}</ul>" if lines else ""
+
+
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """An HTML table of ready cells."""
     head = "".join(f"<th>{html.escape(h)}</th>" for h in heads)

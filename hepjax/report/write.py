@@ -77,7 +77,10 @@ def _figures(comparison: Comparison, history: Mapping[str, Any] | None) -> dict[
             "The end bins hold what lies outside.",
             overview_figure(comparison),
         ),
-        "floors": ("EMD of every observable in units of the statistical floor.", floor_figure(comparison)),
+    }
+    if "observables" in comparison.metrics:
+        figures["floors"] = ("EMD of every observable in units of the statistical floor.", floor_figure(comparison))
+    figures |= {
         "response": ("Response in bins of the incident energy.", response_figure(comparison)),
         "examples": ("Showers of nearly the same incident energies.", example_figure(comparison)),
         "averages": (

@@ -121,3 +121,11 @@ def test_folder_that_cannot_be_made(tmp_path):
         output.claim(tmp_path / ("x" * 300)),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    "resume, options", [(None, "the option overwrite$"), (False, "the option overwrite or resume$")]
+)
+def test_only_options_that_a_command_has_are_proposed(tmp_path, resume, options):
+    with pytest.raises(InputError, match=options), output.claim(tmp_path, resume=resume):
+        pass

@@ -81,6 +81,33 @@ def test_sample_against_itself_is_zero():
     assert all(row["mean_pull"] == row["width_pull"] == 0 for row in table["response"])
 
 
+def test_a_sample_in_order_of_energy_is_cut_at_random():
+    """The same law, 480 showers sorted: none of the first half has more than the median energy. 4 errors of a half."""
+    other = toy(1, n=480)
+    table = evaluation.compare(
+        jax.random.key(0), toy(0), other[np.argsort(other.incident_energy)], asked=("trees",)
+    ).metrics
+    assert abs(table["auc_trees"] - 0.5) < 4 * table["auc_trees_error"]
+    assert table["notes"] == ["generated: 240 of 480 showers, drawn at random"]
+    assert not {"auc_mlp", "observables", "correlations"} & set(table)
+
+
+def test_showers_of_the_reference_among_the_generated_are_counted():
+    first, other = toy(0), toy(1)
+    energy = np.concatenate([first.incident_energy[:100], other.incident_energy[100:]])
+    mixed = Showers(energy, np.concatenate([first.voxels[:100], other.voxels[100:]]), GRID)
+    table = evaluation.compare(jax.random.key(0), first, mixed, asked=()).metrics
+    assert table["equal_rows"] == {"reference": 0, "generated": 0, "shared": 100}
+    assert table["notes"] == ["generated: 100 of 240 showers are in reference too, equal in every cell"]
+
+
+def test_fewer_showers_on_request():
+    table = evaluation.compare(jax.random.key(0), toy(0), toy(1), asked=("correlations",), largest=100).metrics
+    assert table["showers_compared"] == 100 and len(table["notes"]) == 2 and "rms" in table["correlations"]
+    with pytest.raises(InputError, match="10 showers asked for, a comparison needs at least 60"):
+        evaluation.compare(jax.random.key(0), toy(0), toy(1), largest=10)
+
+
 def test_another_geometry_or_too_few_showers_are_refused():
     other = toy(1)
     other = Showers(other.incident_energy, other.voxels, Geometry("other", (4, 4)))

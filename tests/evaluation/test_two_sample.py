@@ -13,7 +13,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from hepjax import evaluation
-from hepjax.evaluation.two_sample import fold_auc, network_scores, split_folds, tree_scores
+from hepjax.evaluation.folds import split_folds
+from hepjax.evaluation.two_sample import below_half, fold_auc, network_scores, tree_scores
 from hepjax.training import Config
 from hepjax.types import InputError
 
@@ -42,12 +43,14 @@ def test_network_is_at_least_as_strong_as_sklearns():
     rng = np.random.default_rng(1)
     a, b = rng.normal(size=(2, 600, 6))
     b[:, 1] = 0.8 * b[:, 0] + 0.6 * b[:, 1]
-    x, label, folds = split_folds(a, b)
-    ours = fold_auc(functools.partial(network_scores, jax.random.key(0)), x, label, folds)
+    folds = split_folds(a, b)
+    ours = fold_auc(functools.partial(network_scores, jax.random.key(0)), folds)
     network = MLPClassifier((128, 128), early_stopping=True, max_iter=60, random_state=0)
     split = StratifiedKFold(3, shuffle=True, random_state=0)
-    theirs = cross_val_predict(make_pipeline(StandardScaler(), network), x, label, cv=split, method="predict_proba")
-    assert ours.value > roc_auc_score(label, theirs[:, 1]) - 2 * ours.error
+    theirs = cross_val_predict(
+        make_pipeline(StandardScaler(), network), folds.x, folds.label, cv=split, method="predict_proba"
+    )
+    assert ours.value > roc_auc_score(folds.label, theirs[:, 1]) - 2 * ours.error
 
 
 def test_cells_on_one_scale_are_not_drowned_in_sparse_ones():
@@ -59,9 +62,9 @@ def test_cells_on_one_scale_are_not_drowned_in_sparse_ones():
     a, b = rng.normal(size=(2, 600, 4)) + np.array([0, 0.5])[:, None, None]
     sparse = 0.1 * rng.gamma(0.1, size=(2, 600, 200)) * (rng.uniform(size=(2, 600, 200)) < 0.05)
     a, b = (np.concatenate(part, 1) for part in ((a, sparse[0]), (b, sparse[1])))
-    x, label, folds = split_folds(a, b)
+    folds = split_folds(a, b)
     shared, own = (
-        fold_auc(functools.partial(network_scores, jax.random.key(0), config=SHORT, cells=cells), x, label, folds).value
+        fold_auc(functools.partial(network_scores, jax.random.key(0), config=SHORT, cells=cells), folds).value
         for cells in (204, 0)
     )
     assert 0.5 + 0.26 / 3 < shared < 0.8 and shared > own + 0.05
@@ -71,31 +74,32 @@ def test_cells_on_one_scale_are_not_drowned_in_sparse_ones():
 @pytest.mark.parametrize("n", [30, 31, 32])
 def test_folds_cover_every_event_once_and_train_on_equal_rows(n, paired):
     a, b = samples(n=n)
-    x, label, folds = split_folds(a, b[: n - 1], paired=paired)
+    x, label, _, _, parts = split_folds(a[: n - paired], b[: n - 1], paired=paired)
     assert len(x) == 2 * (n - 1) and label.sum() == n - 1
-    np.testing.assert_array_equal(np.sort(np.concatenate([test for _, test in folds])), np.arange(len(x)))
-    assert len({len(train) for train, _ in folds}) == 1
-    assert all(len(np.unique(train)) == len(train) and not set(train) & set(test) for train, test in folds)
+    np.testing.assert_array_equal(np.sort(np.concatenate([test for _, test in parts])), np.arange(len(x)))
+    assert len({len(train) for train, _ in parts}) == 1
+    assert all(len(np.unique(train)) == len(train) and not set(train) & set(test) for train, test in parts)
+    assert not paired or all(set((test + n - 1) % (2 * n - 2)) == set(test) for _, test in parts)
 
 
 def test_trees_are_the_judges():
     """The same folds, seed and pooling as scikit-learn's cross_val_predict."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    x, label, folds = split_folds(*samples(shift=0.5, n=150))
+    folds = split_folds(*samples(shift=0.5, n=150))
     trees = HistGradientBoostingClassifier(max_iter=200, random_state=0)
     split = StratifiedKFold(3, shuffle=True, random_state=0)
-    expected = cross_val_predict(trees, x, label, cv=split, method="predict_proba")[:, 1]
-    assert fold_auc(tree_scores, x, label, folds).value == pytest.approx(roc_auc_score(label, expected), rel=1e-12)
+    expected = cross_val_predict(trees, folds.x, folds.label, cv=split, method="predict_proba")[:, 1]
+    assert fold_auc(tree_scores, folds).value == pytest.approx(roc_auc_score(folds.label, expected), rel=1e-12)
 
 
 def test_folds_compile_once(caplog):
-    x, label, folds = split_folds(*samples(n=50))
+    x, label, _, _, parts = split_folds(*samples(n=50))
     scorer = functools.partial(network_scores, jax.random.key(0), config=SHORT)
-    scorer(0, x[folds[0][0]], label[folds[0][0]], x)
+    scorer(0, x[parts[0][0]], label[parts[0][0]], x)
     with jax.log_compiles(), caplog.at_level("WARNING"):
         for fold in (1, 2):
-            scorer(fold, x[folds[fold][0]], label[folds[fold][0]], x)
+            scorer(fold, x[parts[fold][0]], label[parts[fold][0]], x)
     assert not [r.getMessage() for r in caplog.records if "Compiling" in r.getMessage()]
 
 
@@ -143,9 +147,8 @@ def test_negative_weights_of_one_law_give_a_half():
 
 def test_equal_weights_change_no_rank():
     a, b = samples(shift=0.5, n=150)
-    x, label, folds = split_folds(a, b)
-    weighted = fold_auc(tree_scores, x, label, folds, np.ones(300))
-    assert weighted == pytest.approx(fold_auc(tree_scores, x, label, folds), rel=1e-12)
+    folds = split_folds(a, b)
+    assert fold_auc(tree_scores, folds, np.ones(300)) == pytest.approx(fold_auc(tree_scores, folds), rel=1e-12)
 
 
 @pytest.mark.parametrize("bad", [np.ones(30), np.full(40, np.nan), -np.ones(40)], ids=["shape", "nan", "negative"])
@@ -160,5 +163,58 @@ def test_near_copies_are_told_apart_by_no_classifier_in_paired_folds():
     """Trees that have trained on an event take its copy for the same sample; 4 standard errors of a half otherwise."""
     a, noise = samples(n=1500, d=3, seed=7)
     copies = a + 0.01 * noise
-    single, paired = (fold_auc(tree_scores, *split_folds(a, copies, paired=paired)) for paired in (False, True))
-    assert single.value < 0.5 - 4 * single.error and abs(paired.value - 0.5) < 4 * paired.error
+    single, paired = (fold_auc(tree_scores, split_folds(a, copies, paired=paired)) for paired in (False, True))
+    assert below_half(single) and abs(paired.value - 0.5) < 4 * paired.error
+
+
+def test_a_sample_against_itself_is_not_told_apart():
+    """Trees without groups have an AUC of 0.06; events that stay together have equal scores, and 0.5 exactly."""
+    a, _ = samples(n=300)
+    assert fold_auc(tree_scores, split_folds(a, a)).value == 0.5
+    shuffled = np.random.default_rng(0).permutation(a)
+    weights = np.random.default_rng(1).uniform(0.5, 2, size=(2, 300))
+    for paired in (False, True):
+        folds = split_folds(a, shuffled, paired=paired)
+        assert abs(fold_auc(tree_scores, folds).value - 0.5) < 0.05
+        weighted = fold_auc(tree_scores, folds, weights.ravel())
+        assert abs(weighted.value - 0.5) < 4 * weighted.error
+
+
+def test_a_difference_shows_among_copies_of_the_reference():
+    """A quarter shifted by 2 sigma, the rest copies: at most 0.5 + 0.421 / 4 = 0.605, and half of that."""
+    a, b = samples(shift=2.0, n=1200)
+    mixed = np.concatenate([a[300:], b[:300]])[np.random.default_rng(0).permutation(1200)]
+    area = fold_auc(tree_scores, split_folds(a, mixed))
+    assert 0.55 < area.value < 0.605 + 4 * area.error
+
+
+def test_equal_rows_stay_in_one_fold_but_for_points_of_the_law():
+    """Copies within and across samples share a fold; a fifth of empty events does not fill one fold."""
+    rng = np.random.default_rng(0)
+    a, b = samples(n=300)
+    b[100:150], b[200:210] = a[:50], b[0]
+    a[240:], b[240:] = 0, 0
+    x, label, group, _, parts = split_folds(a, rng.permutation(b))
+    fold = np.empty(600, int)
+    for k, (_, test) in enumerate(parts):
+        fold[test] = k
+        assert abs(label[test].mean() - 0.5) < 0.05 and abs(len(test) - 200) < 12
+    empty = ~x.any(1)
+    assert len(np.unique(group[empty])) == 120 and (np.bincount(fold[empty]) > 30).all()
+    for row in np.unique(x[~empty], axis=0):
+        assert len(np.unique(fold[(x == row).all(1)])) == 1
+    assert len({len(train) for train, _ in parts}) == 1
+
+
+def test_few_different_events_are_refused_in_one_line():
+    with pytest.raises(InputError, match="2 different events, expected at least 6"):
+        split_folds(np.repeat([[0.0], [1.0]], 5, axis=0), np.repeat([[0.0], [1.0]], 4, axis=0))
+
+
+def test_rows_of_the_larger_sample_are_drawn_at_random():
+    """A sample in order of one of its columns: the AUC of its first rows is above 0.9."""
+    a, b = samples(n=900, d=3)
+    folds = split_folds(a[:300], b[b[:, 0].argsort()])
+    area = fold_auc(tree_scores, folds)
+    assert abs(area.value - 0.5) < 4 * area.error
+    np.testing.assert_array_equal(folds.x[300:], b[b[:, 0].argsort()][folds.rows[1]])

@@ -77,3 +77,40 @@ def test_error_of_a_weighted_auc_covers_the_spread_of_toys():
 def test_bad_weights(weight):
     with pytest.raises(InputError):
         metrics.auc(np.ones(5), np.ones(4), weight)
+
+
+def test_error_of_pairs_against_the_spread_of_toys():
+    """Correlation 0.9 within pairs: for independent events errors are twice as large. 400 toys, 3.5 percent."""
+    rng, n = np.random.default_rng(7), 150
+    pairs = np.arange(n)
+    toys = []
+    for _ in range(400):
+        a = rng.normal(size=n)
+        toys.append(metrics.auc(a, 0.9 * a + np.sqrt(0.19) * rng.normal(size=n) + 0.3, groups=(pairs, pairs)))
+    values, errors = np.array(toys).T
+    assert np.mean(errors) == pytest.approx(values.std(), rel=4 * 0.035)
+
+
+@pytest.mark.parametrize(("weighted", "paired"), [(False, False), (True, False), (False, True)])
+def test_error_of_folds_covers_repeats_of_one_law(weighted, paired):
+    """400 repeats, 100 events of 20 features, scored along the difference of the other folds' means.
+
+    Pulls have a width of one within 4 times its error of 3.5 percent, and 3 percent for so few events.
+    """
+    rng, n, pulls = np.random.default_rng(8), 100, []
+    fold = np.arange(n) % 3
+    for _ in range(400):
+        a, b = rng.normal(size=(2, n, 20))
+        b = 0.8 * a + 0.6 * b if paired else b
+        u, v = rng.uniform(0.2, 2, size=(2, n)) if weighted else np.ones((2, n))
+        scores = np.empty((2, n))
+        for k in range(3):
+            train = fold != k
+            means = [np.average(x[train], axis=0, weights=w[train]) for x, w in ((a, u), (b, v))]
+            direction = means[1] - means[0]
+            for s, x in zip(scores, (a, b), strict=True):
+                s[~train] = (x[~train] - np.mean(means, axis=0)) @ direction / np.linalg.norm(direction)
+        groups = (np.arange(n), np.arange(n) + (0 if paired else n))
+        area = metrics.cross_validated(metrics.auc(scores[0], scores[1], u, v, groups=groups))
+        pulls.append((area.value - 0.5) / area.error)
+    assert np.std(pulls) == pytest.approx(1, abs=4 * 0.035 + 0.03)

@@ -55,6 +55,29 @@ def test_bins_of_a_gaussian_calibration():
     assert metrics.calibration_in_bins(energy, estimate, edges)[0].coverage is None
 
 
+def test_combined_pulls_of_one_law_are_uniform():
+    """400 repeats of 20 showers a bin, where widths' pulls are too wide: 5 percent below 0.05, within 4 times 1.1."""
+    rng = np.random.default_rng(4)
+    found = []
+    for _ in range(400):
+        energies, responses = rng.uniform(size=(2, 100)), rng.gamma(2.0, size=(2, 100))
+        tests = metrics.response_tests(energies[0], responses[0], energies[1], responses[1], permutations=99)
+        found.append([[test.p_value, test.signed_p_value] for test in tests.values()])
+    np.testing.assert_allclose(np.mean(np.array(found) <= 0.05, axis=0), 0.05, atol=4 * 0.011)
+
+
+def test_combined_pulls_see_widths_that_are_all_a_little_too_large():
+    """8 percent wider in each of five bins of 400: pulls of 1.6 each are 3.6 standard errors together."""
+    rng = np.random.default_rng(5)
+    energy, response = rng.uniform(size=2000), rng.normal(size=(2, 2000))
+    sample = energy, response[0], energy, 1.08 * response[1]
+    test = metrics.response_tests(*sample)["width"]
+    pulls = np.array([row.width_pull for row in metrics.response_in_bins(*sample)])
+    assert test.chi2 == pytest.approx(np.sum(pulls**2)) and test.signed == pytest.approx(pulls.sum() / np.sqrt(5))
+    assert test.dof == 5 and np.abs(pulls).max() < 3.1 and test.signed_p_value < 0.01
+    assert metrics.response_tests(energy, response[0], energy, response[0])["width"] == (0.0, 5, 1.0, 0.0, 1.0)
+
+
 def test_bad_input_is_one_line():
     energy = np.array([1e3, 2e3, 3e3])
     with pytest.raises(InputError, match="finite estimates"):

@@ -24,12 +24,14 @@ def scores(ratio, names):
     areas = {f"auc_{c}{v}": 0.6 for c in ("mlp", "trees") for v in ("", "_above_1mev")}
     correlations = {"rms": 0.01 * ratio, "rms_floor_mean": 0.01, "rms_floor_99": 0.02, "rms_ratio": ratio}
     copies = {"unseen_median": 1.0, "generated_median": 1.1, "ks_p_value": 0.4}
+    test = metrics.ResponseTest(9.1, 5, 0.105, 2.6, 0.0093)._asdict()
     return {
         **areas,
         **{f"{name}_error": 0.01 for name in areas},
         "observables": {name: distances(ratio) for name in names},
         "correlations": correlations,
         "copies": copies,
+        "response_tests": dict.fromkeys(("mean", "width"), test),
     }
 
 
@@ -41,7 +43,7 @@ def comparison(samples=("Geant4", "<refined>", "GFlash")):
     edges = np.linspace(0, 1, 11)
     histograms = {s: metrics.histogram(x, edges, fold=True) for s, x in draws.items()}
     energy = rng.uniform(1e4, 1e5, size=200)
-    table = {"samples": dict.fromkeys(samples, 200), "showers_compared": 200, **scores(1.0, names)}
+    table = {"samples": dict.fromkeys(samples, 200), "showers_compared": 200, "notes": ["a < b"], **scores(1.0, names)}
     table |= {"baseline": scores(9.0, names)} if len(samples) > 2 else {}
     profile = {s: np.array([0.1, 0.8, 0.1]) for s in samples}
     return Comparison(
@@ -64,6 +66,7 @@ def test_report_is_self_contained_and_complete(tmp_path, samples):
     page = (tmp_path / "report.html").read_text()
     assert "<script" not in page and not re.search(r'(src|href)="(?!data:image/png;base64,)', page)
     assert page.count("<img") >= 7 and "0.600 ± 0.010" in page and "0.1.0" in page
+    assert "<li>a &lt; b</li>" in page and page.count('"beyond">+2.6 (0.0093)') == 2 * (len(samples) - 1)
     assert page.count("&#10003;</td>") >= 10 and ("&#10007;</td>" in page) == (len(samples) > 2)
     table = json.loads((tmp_path / "metrics.json").read_text())
     assert table["auc_mlp"] == 0.6 and table["seconds_fit"] == 3.0 and table["provenance"] == {"hepjax": "0.1.0"}
