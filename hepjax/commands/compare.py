@@ -30,5 +30,5 @@ def run(options: Compare) -> None:
         )
         given = {name: address for name, address in named.items() if address}
         report.write_report(folder, comparison, given | runs.provenance())
-    if comparison.metrics["notes"]:
-        print(*comparison.metrics["notes"], sep="\n")
+    for note in comparison.metrics["notes"]:
+        print(note)

@@ -71,6 +71,8 @@ def compare(options: UnfoldCompare) -> None:
         comparison = evaluation.unfolding.compare(key, truth, samples, reco, simulation=simulation)
         made = {"truth": options.truth, "unfolded": ", ".join(map(str, options.unfolded)), **runs.provenance()}
         report.write_unfolding_report(folder, comparison, made)
+    for note in comparison.metrics["notes"]:
+        print(note)
 
 
 def _weight_events(options: UnfoldApply, state: State, measured: Measured, made: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from hepjax import metrics
 from hepjax.evaluation.compare_config import METRICS, Metric
-from hepjax.evaluation.two_sample import NETWORK, below_half_note, two_sample
+from hepjax.evaluation.two_sample import NETWORK, below_half_notes, two_sample
 from hepjax.metrics.comparison import Comparison, Distribution, Examples, Profile
 from hepjax.training.config import Config
 from hepjax.training.progress import progress_bar
@@ -291,10 +291,7 @@ def _notes(samples: Mapping[str, Showers], n: int, scores: Sequence[dict[str, An
             notes.append(f"{name}: {equal.shared:,} of {n:,} showers are in {reference} too, equal in every cell")
         if equal.generated:
             notes.append(f"{name}: {equal.generated:,} of {n:,} showers repeat an earlier one")
-        areas = {
-            key: metrics.Auc(numbers[key], numbers[f"{key}_error"]) for key in numbers if f"{key}_error" in numbers
-        }
-        notes += below_half_note(name, areas)
+        notes += below_half_notes(name, numbers)
     if repeated := scores[0]["equal_rows"]["reference"]:
         notes.append(f"{reference}: {repeated:,} of {n:,} showers repeat an earlier one")
     return notes

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -94,8 +95,12 @@ def below_half(area: Auc) -> bool:
     return area.value < 0.5 - max(SIGNIFICANT * area.error, ROUNDING)
 
 
-def below_half_note(sample: str, areas: Mapping[str, Auc]) -> list[str]:
-    """A line about the AUCs below a half of a sample, if there are any."""
+def below_half_notes(sample: str, scores: Mapping[str, Any]) -> list[str]:
+    """A line about the AUCs of a sample that lie below a half, if there are any.
+
+    scores: each AUC under its name, its error under the name with `_error`.
+    """
+    areas = {name: Auc(scores[name], scores[f"{name}_error"]) for name in scores if f"{name}_error" in scores}
     low = [f"{name} {area.value:.3f} ± {area.error:.3f}" for name, area in areas.items() if below_half(area)]
     if not low:
         return []

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from hepjax import metrics
-from hepjax.evaluation.two_sample import two_sample
+from hepjax.evaluation.two_sample import below_half_notes, two_sample
 from hepjax.metrics.comparison import Distribution
 from hepjax.metrics.histograms import Histogram
 from hepjax.metrics.unfolding import Classical, Selected, UnfoldingComparison
@@ -63,7 +63,8 @@ def compare(
         if simulation is not None and reco is not None
         else ()
     )
-    table = {"columns": names, "samples": sizes, "scores": scores}
+    notes = [note for name, numbers in scores.items() for note in below_half_notes(name, numbers)]
+    table = {"columns": names, "samples": sizes, "notes": notes, "scores": scores}
     if classical:
         table["classical"] = {c.migration.column.name: _classical_row(c) for c in classical}
     return UnfoldingComparison(tuple(views), table, distributions, migrations, classical)

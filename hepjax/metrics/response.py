@@ -223,7 +223,7 @@ def _pulls(reference: np.ndarray, generated: np.ndarray) -> np.ndarray:
     """Pulls of mean and width over the last axis, stacked on the first."""
     a, b = (_moments(np.asarray(x, np.float64)) for x in (reference, generated))
     difference, error = (b - a)[::2], np.hypot(a, b)[1::2]
-    exact = np.where(difference == 0, 0.0, np.sign(difference) * np.inf)
+    exact = np.where(difference == 0, 0.0, np.copysign(np.inf, difference))
     return np.where(error > 0, difference / np.where(error > 0, error, 1.0), exact)
 
 

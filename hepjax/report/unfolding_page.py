@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from hepjax.metrics.coverage import Coverage
 from hepjax.metrics.unfolding import UnfoldingComparison
 from hepjax.report.numbers import write_json
-from hepjax.report.page import against, cell, page, section, table
+from hepjax.report.page import against, cell, notes, page, section, table
 from hepjax.report.unfolding import observable_figure, observables_figure
 from hepjax.report.unfolding_panels import coverage_figure, migration_figure, summary_figure
 from hepjax.report.write import write_figures, write_page
@@ -71,6 +71,7 @@ def render_unfolding(
     sizes = comparison.metrics["samples"]
     lead = ", ".join(f"{name} ({sizes[name]['events']:,} events)" for name in comparison.samples)
     sections = [
+        notes(comparison.metrics["notes"]),
         section("Can a classifier tell the samples from the truth?", AUC_TEXT, auc_table(comparison)),
         section("Earth mover's distances", EMD_TEXT, distance_table(comparison, "emd")),
         section("Triangular discriminators", TRIANGULAR_TEXT, distance_table(comparison, "triangular", outside=True)),

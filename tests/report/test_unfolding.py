@@ -60,6 +60,7 @@ def comparison():
         SAMPLES,
         {
             "columns": [column.name for column in COLUMNS],
+            "notes": ["a < b"],
             "samples": {s: {"events": 500, "effective_size": 321.0} for s in SAMPLES},
             "scores": {s: scores(1.0 if s == "SBUnfold" else 30.0 * k) for k, s in enumerate(SAMPLES) if k},
         },
@@ -77,6 +78,7 @@ def test_report_is_self_contained_and_complete(comparison, tmp_path):
     assert page.count("<img") == 4 and "<OmniFold>" not in page and "&lt;OmniFold&gt;" in page
     assert "0.600 ± 0.010" in page and "321" in page and "0.1.0" in page
     assert page.count("&#10003;") >= 4 and page.count("&#10007;") >= 14
+    assert "<li>a &lt; b</li>" in page
     assert page.count("(12.3%)</td>") == len(COLUMNS) * len(SAMPLES[1:]) and page.count("(3.1%)</td>") == len(COLUMNS)
     table = json.loads((tmp_path / "metrics.json").read_text())
     assert table["scores"]["SBUnfold"]["observables"]["c2"]["emd_ratio"] == 1.0 and table["seconds"] == 3.0
