@@ -3,14 +3,15 @@
     .venv/bin/python experiments/auc_errors.py
 
 Two samples of n Gaussian events of d features, one of them shifted in the first, are drawn again and again, and a
-classifier is trained and scored in three folds: along the difference of the means (`linear`, 1,000 repeats), by boosted
-trees and by a small network (`trees`, `mlp`, 60 repeats), with weights between 0.2 and 2 in `weighted`, and with a
+classifier is trained and scored in three folds: along the difference of the means (`linear`, 300 repeats), by boosted
+trees and by a small network (`trees`, `mlp`, 40 repeats), with weights between 0.2 and 2 in `weighted`, and with a
 correlation of 0.8 between the samples' events in `paired`. The results hold, of every setting, the mean AUC, the spread
 of the repeats, which is known to 1 / sqrt(2 repeats), the mean quoted error, and that of a fixed score (DeLong's).
 
-The spread is sqrt(2) times DeLong's error where there is no difference. It rises to 1.5 times where the difference of
-the means is as much signal as noise, and falls to it for a strong one. So sqrt(1 + 4 A (1 - A)) is within a tenth of
-it, and rather too large. One core, half an hour, nearly all of it for the trees and the network.
+Without a difference the spread is sqrt(2) times DeLong's error: 1.34 to 1.40 times it for `linear`, 1.22 to 1.45, known
+to a tenth, for the others. It falls to DeLong's error for a strong difference, the sooner the fewer the features. The
+quoted error, sqrt(1 + 4 A (1 - A)) times DeLong's, is at most 4 percent too small, and at an AUC near 0.6 of many
+events up to 1.4 times too large. Three minutes on one core.
 """
 
 from __future__ import annotations
@@ -42,9 +43,9 @@ class Options:
 
     out: Path = Path("experiments/results/auc_errors.json")
     """File of the results."""
-    repeats: int = 1000
+    repeats: int = 300
     """Repeats of the linear classifier."""
-    trained: int = 60
+    trained: int = 40
     """Repeats of the trees and of the network."""
 
 
@@ -52,7 +53,7 @@ def main(options: Options) -> None:
     """Every setting in turn; the file is written after each."""
     network = functools.partial(network_scores, jax.random.key(0), config=QUICK)
     scorers = {"linear": linear_scores, "trees": tree_scores, "mlp": network}
-    results: dict[str, Any] = {}
+    results: dict[str, Any] = {"repeats": options.repeats, "trained": options.trained}
     for name, scorer in scorers.items():
         repeats = options.repeats if name == "linear" else options.trained
         for n, d in SIZES if name == "linear" else SIZES[:1]:
@@ -62,7 +63,7 @@ def main(options: Options) -> None:
                         continue
                     row = spread(scorer, n, d, shift, repeats, weighted=law == "weighted", paired=law == "paired")
                     results[f"{name}, {n} x {d}, {law}, {size}"] = row
-                    report.write_json(options.out, {"repeats": dataclasses.asdict(options) | {"out": ""}, **results})
+                    report.write_json(options.out, results)
 
 
 def spread(

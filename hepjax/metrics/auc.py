@@ -63,7 +63,8 @@ def cross_validated(area: Auc) -> Auc:
     Every pair of events enters twice, one in the training and the other scored, so that without a difference the
     variance is twice that of a fixed score. To see it, take scores along the difference of the means d_j of the other
     folds: the pooled AUC is a sum of d_j . d_k over ordered pairs of folds. A strong difference fixes the score, and
-    leaves the variance as it is. The form in between is calibrated by repeats: see experiments/auc_errors.py.
+    leaves the variance as it is. The form in between is calibrated by repeats (experiments/auc_errors.py): at most 4
+    percent too small for the spread of a linear score, of trees and of a network, with weights and in pairs.
     """
     return Auc(area.value, area.error * float(np.sqrt(1 + 4 * area.value * (1 - area.value))))
 
