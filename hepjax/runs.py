@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import hashlib
 import json
 import os
 import platform
@@ -24,15 +25,18 @@ from types import ModuleType
 from typing import Any
 
 import jax
+import numpy as np
 
 from hepjax import data, devices, report
 from hepjax.cli import common
 from hepjax.pipelines import stored
-from hepjax.training import checkpoint, read_histories, spec
+from hepjax.training import checkpoint, read_histories, spec, stream
 from hepjax.types import Geometry, InputError, Showers, State
 
 CONFIG, CHECKPOINT, PROGRESS, HISTORY = "config.json", "checkpoint", "progress", "history.csv"
 MACHINES = tuple(field.name for field in dataclasses.fields(common.Machines))
+DATA = "data_sha256"
+BLOCK, BLOCKS = 8, 16  # rows, and blocks of them, by which data on disk are known
 PLACE = ("out", "overwrite", "resume", *MACHINES)  # options that say where and how to work, not at what
 
 
@@ -94,9 +98,10 @@ def fill(
     """Fill a run folder, or go on with one that was stopped. Returns the state and the seconds of the fit.
 
     asked: what the run was asked for, which a resumed run must share. arguments, more: those of the pipeline's `fit`.
-    Raises InputError when a resumed run is asked for something else.
+    Raises InputError when a resumed run, also one that is finished, is asked for something else or of other data.
     """
     progress, remove = folder / PROGRESS, devices.by_first(shutil.rmtree)
+    asked = {**asked, DATA: digest((arguments, more))}
     with devices.together():
         require_asked(folder, asked)
         done, begun = (folder / CHECKPOINT).exists(), progress.exists()
@@ -123,11 +128,31 @@ def asked(options: common.Fit | common.Apply) -> dict[str, Any]:
 
 
 def require_asked(folder: Path, asked: Mapping[str, Any]) -> None:
-    """Raise InputError unless a run that is resumed is asked for the same again."""
+    """Raise InputError unless a run that is resumed is asked for the same again, of the same data."""
     before = json.loads((folder / CONFIG).read_text()) if (folder / CONFIG).exists() else asked
-    if before != asked:
-        changed = ", ".join(name for name in asked if before.get(name) != asked[name])
-        raise InputError(f"{folder / CONFIG}: resume expects the options of the stopped run, other: {changed}")
+    before = {DATA: asked.get(DATA), **before}  # older runs did not write it down
+    changed = ", ".join(name.removesuffix("_sha256") for name in asked if before.get(name) != asked[name])
+    if changed:
+        raise InputError(f"{folder / CONFIG}: resume expects the options and data of the run, other: {changed}")
+
+
+def digest(tree: Any) -> str:
+    """SHA-256 of the arrays of a tree, and of data on disk of their length and of rows all over them."""
+    found = hashlib.sha256()
+    for leaf in jax.tree.leaves(tree):
+        if isinstance(leaf, stored.Stored):
+            found.update(f"{len(leaf)} {digest(rows_all_over(leaf.showers))}".encode())
+        elif isinstance(leaf, jax.Array | np.ndarray):
+            array = np.ascontiguousarray(leaf)
+            found.update(f"{array.shape} {array.dtype}".encode())
+            found.update(array.reshape(-1).view(np.uint8).data)
+    return found.hexdigest()
+
+
+def rows_all_over(source: stream.Source) -> list[Any]:
+    """Blocks of rows at equal distances from the first to the last, by which a source too long to read is known."""
+    last = max(len(source) - BLOCK, 0)
+    return [source[start : start + BLOCK] for start in sorted({last * n // BLOCKS for n in range(BLOCKS + 1)})]
 
 
 @devices.by_first

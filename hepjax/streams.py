@@ -7,7 +7,6 @@ made of them at the end. So a run that was stopped, at whatever moment, goes on 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import itertools
 import os
 import shutil
@@ -24,6 +23,7 @@ import numpy as np
 from hepjax import data, devices, report, runs
 from hepjax.cli import common
 from hepjax.data import hdf5
+from hepjax.training import spec
 from hepjax.training.progress import progress_bar
 from hepjax.types import InputError, State
 
@@ -174,13 +174,6 @@ def _claimed(options: common.Apply, state: State, source: Source, rows: int) -> 
 
 def _asked(options: common.Apply, state: State, source: Source, rows: int) -> dict[str, Any]:
     """What a run is asked for, which one that goes on with its parts must share."""
-    ends = (source[:ROWS], source[max(len(source) - ROWS, 0) : len(source)])
-    found = {"model_sha256": _digest(state[1:]), "events_sha256": _digest(ends), "events": len(source), "rows": rows}
-    return runs.asked(options) | found
-
-
-def _digest(tree: Any) -> str:
-    digest = hashlib.sha256()
-    for leaf in jax.tree.leaves(tree):
-        digest.update(np.asarray(leaf).tobytes())
-    return digest.hexdigest()
+    model = {"spec": spec.encode(state.spec), "model_sha256": runs.digest(state[1:])}
+    events = {"events_sha256": runs.digest(runs.rows_all_over(source)), "events": len(source), "rows": rows}
+    return runs.asked(options) | model | events

@@ -29,23 +29,23 @@ class InputError(ValueError):
 class Net(NamedTuple):
     """A neural network.
 
-    init: key -> params.
+    init: (key, batch or None) -> params, whatever the batch.
     apply: (params, x (..., d), cond (..., c) or None, time (...,) or None, mask or None) -> (..., out).
     """
 
-    init: Callable[[PRNGKey], Params]
+    init: Callable[..., Params]
     apply: Callable[..., Array]
 
 
 class Bridge(NamedTuple):
     """A map between the distributions of two samples.
 
-    init: key -> params.
+    init: (key, batch of `Coupled` or None) -> params.
     loss: (key, params, batch of `Coupled`) -> (value, metrics).
     transport: (key, params, x (..., d), cond (..., c) or None) -> (..., d), from the source's to the target's law.
     """
 
-    init: Callable[[PRNGKey], Params]
+    init: Callable[..., Params]
     loss: Callable[[PRNGKey, Params, Any], Loss]
     transport: Callable[..., Array]
 
@@ -53,12 +53,12 @@ class Bridge(NamedTuple):
 class Classifier(NamedTuple):
     """A classifier of two or more samples.
 
-    init: key -> params.
+    init: (key, batch of `Labelled` or None) -> params.
     loss: (key, params, batch of `Labelled`) -> (cross-entropy in nats, metrics).
     logits: (params, x (..., d), cond (..., c) or None) -> (...,) log-odds of label 1, or (..., classes).
     """
 
-    init: Callable[[PRNGKey], Params]
+    init: Callable[..., Params]
     loss: Callable[[PRNGKey, Params, Any], Loss]
     logits: Callable[..., Array]
 

@@ -46,14 +46,14 @@ class Transitions(NamedTuple):
 class Half(NamedTuple):
     """One direction of the bridge; with its first three fields it is a `Bridge` trained on `Transitions`.
 
-    init: key -> params.
+    init: (key, batch of `Transitions` or None) -> params.
     loss: (key, params, batch of `Transitions`) -> (mean squared error, {}).
     transport: (key, params, x (..., d), cond=None, rows=None) -> (..., d), with no noise in the last step.
     rollout: (key, params or None, `Ends`) -> `Transitions` of n * steps rows for the opposite half; params None
         drives the chain by the Ornstein-Uhlenbeck reference process.
     """
 
-    init: Callable[[PRNGKey], Params]
+    init: Callable[..., Params]
     loss: Callable[[PRNGKey, Params, Any], Loss]
     transport: Callable[..., Array]
     rollout: Callable[..., Transitions]

@@ -44,7 +44,7 @@ def conditional_normal(dim: int, dim_cond: int, hidden: tuple[int, ...] = (64, 6
         mean, raw = jnp.split(_read(net, params, cond), 2, axis=-1)
         return distrax.MultivariateNormalDiag(mean, _scale(raw))
 
-    return _flow(lambda key, batch=None: net.init(key), distribution)
+    return _flow(net.init, distribution)
 
 
 @functools.cache

@@ -103,15 +103,16 @@ def linear(order: tuple[int, ...]) -> Bijection:
 def actnorm(dim: int) -> Bijection:
     """`z = (x - shift) exp(-log_scale)`, which starts by standardising a batch (Glow, arXiv:1807.03039, sec. 3.1).
 
-    Columns that do not vary, and every column without a batch, keep their scale.
+    Weights count by their size. Columns that do not vary, and every column without a batch, keep their scale.
     """
 
     def init(key, batch=None):
         del key
         if batch is None:
             return {"shift": jnp.zeros(dim), "log_scale": jnp.zeros(dim)}
-        x = batch.x.reshape(-1, dim)
-        weight = None if batch.weight is None else batch.weight.reshape(-1)
+        x = batch.x.reshape(-1, dim).astype(jnp.zeros(()).dtype)
+        weight = jnp.ones(len(x)) if batch.weight is None else jnp.abs(batch.weight.reshape(-1))
+        weight = jnp.where(weight.sum() > 0, weight, 1)
         shift = jnp.average(x, axis=0, weights=weight)
         variance = jnp.average((x - shift) ** 2, axis=0, weights=weight)
         return {"shift": shift, "log_scale": 0.5 * jnp.log(jnp.where(variance > 1e-12, variance, 1))}

@@ -89,7 +89,7 @@ def matching(
         end = one(x, _like(x, cond))
         return base.log_prob({}, end[..., :-1]) + end[..., -1]
 
-    return Flow(lambda key, batch=None: net.init(key), log_prob, sample, loss)
+    return Flow(net.init, log_prob, sample, loss)
 
 
 def _check(name: str, value: str, known: Collection[str]) -> None:

@@ -25,7 +25,8 @@ def functional(
     width.
     """
 
-    def init(key):
+    def init(key, batch=None):
+        del batch
         cond = jnp.zeros(dim_cond) if dim_cond else None
         return module.init(key, jnp.zeros(dim_in), cond, jnp.zeros(()) if time else None)["params"]
 

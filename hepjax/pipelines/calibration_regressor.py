@@ -44,7 +44,10 @@ class Preprocessing(NamedTuple):
 
 
 class Regressor(NamedTuple):
-    """init: key -> params. loss: (key, params, batch of `Labelled`) -> (mean squared error, {})."""
+    """A regression; a batch is `Labelled`.
+
+    init: (key, batch or None) -> params. loss: (key, params, batch) -> (mean squared error, {}).
+    """
 
     init: Callable
     loss: Callable

@@ -130,11 +130,10 @@ def _prepare(key: PRNGKey, rng: np.random.Generator, showers: Showers, config: C
 
 def _prepare_stored(key: PRNGKey, rng: np.random.Generator, showers: Stored, config: Config) -> Prepared:
     """What they need of showers on disk."""
-    key_fit, key_start = jax.random.split(key)
     divided = stored.divide(rng, showers, config.validation, _images(config, showers.geometry))
     spec, images = _specify(divided.sample, len(divided.sample), config)
-    constants = caloflow_training.constants(key_fit, spec, symmetry.turn(divided.sample, images))
-    return spec, constants, caloflow_training.from_disk(key_start, spec, constants, images, divided)
+    constants = caloflow_training.constants(key, spec, symmetry.turn(divided.sample, images))
+    return spec, constants, caloflow_training.from_disk(spec, constants, images, divided)
 
 
 def _specify(showers: Showers, train: int, config: Config) -> tuple[model.Spec, np.ndarray]:

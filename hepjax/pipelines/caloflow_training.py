@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +21,6 @@ from hepjax.training.history import write_histories
 from hepjax.types import Events, PRNGKey, Showers, State
 
 PIECE = 4096  # showers encoded at a time: the table of quantiles takes some kB each
-START = 2048  # events that start activation normalisation
 
 FLOWS = ("layers", "cells", "student")
 """Names of the fits."""
@@ -51,15 +50,8 @@ def constants(key: PRNGKey, spec: model.Spec, showers: Showers) -> Fitted:
     return model.coordinates(spec).fit(dynamics.event_keys(key, (len(showers),)), _on_device(showers))
 
 
-class Inputs(NamedTuple):
-    """What the flows train on.
-
-    of: (which of the coordinates, how to train) -> the arguments of `training.fit` for them. start: coordinates of the
-    events that start activation normalisation.
-    """
-
-    of: Callable[[Callable[[Encoded], Events], Config], dict[str, Any]]
-    start: Encoded
+Inputs = Callable[[Callable[[Encoded], Events], Config], dict[str, Any]]
+"""From which of the coordinates a flow trains on, and how, to the arguments of `training.fit`."""
 
 
 def from_memory(train: Encoded, held: Encoded) -> Inputs:
@@ -68,12 +60,10 @@ def from_memory(train: Encoded, held: Encoded) -> Inputs:
     def of(events, recipe):
         return {"data": events(train), "validation": events(held), "config": recipe}
 
-    return Inputs(of, jax.tree.map(lambda a: a[:START], train))
+    return of
 
 
-def from_disk(
-    key: PRNGKey, spec: model.Spec, constants: Fitted, images: Int[np.ndarray, "o v"], divided: stored.Divided
-) -> Inputs:
+def from_disk(spec: model.Spec, constants: Fitted, images: Int[np.ndarray, "o v"], divided: stored.Divided) -> Inputs:
     """Showers that become coordinates in each step, with fresh noise, in a random one of the orientations `images`."""
 
     def of(events, recipe):
@@ -81,8 +71,7 @@ def from_disk(
         config = divided.recipe(recipe)
         return {"data": divided.train, "validation": divided.held, "encode": encode, "config": config}
 
-    start = _on_device(divided.sample[:START])
-    return Inputs(of, model.encoder(spec)(dynamics.event_keys(key, (len(start),)), constants, start))
+    return of
 
 
 @functools.cache
@@ -106,27 +95,23 @@ def fit_flows(key: PRNGKey, spec: model.Spec, inputs: Inputs, folder: Path | Non
     config, keys = spec.config, dict(zip(FLOWS, jax.random.split(key, len(FLOWS)), strict=True))
     histories = {}
 
-    def run(name, trained, recipe, events, begin):
+    def run(name, trained, recipe, events):
         place = None if folder is None else folder / name
-        arguments = inputs.of(events, recipe)
-        fitted = fit(keys[name], trained, params=begin, folder=place, resume=resume, name=name, **arguments)
+        fitted = fit(keys[name], trained, folder=place, resume=resume, name=name, **inputs(events, recipe))
         histories[name] = fitted.history
         return fitted.params
 
-    def fit_flow(name, flow, recipe, events):
-        return run(name, flow, recipe, events, jax.jit(flow.init)(keys[name], events(inputs.start)))
-
     if config.variant == "coupling":
-        params = model.Params(None, fit_flow("cells", model.cells_flow(spec), config.training, _all), None)
+        params = model.Params(None, run("cells", model.cells_flow(spec), config.training, _all), None)
     else:
-        layers = fit_flow("layers", model.layers_flow(spec), config.layers_training, _of_layers)
-        cells = fit_flow("cells", model.cells_flow(spec), config.training, _of_cells)
+        layers = run("layers", model.layers_flow(spec), config.layers_training, _of_layers)
+        cells = run("cells", model.cells_flow(spec), config.training, _of_cells)
         student = None
         if config.variant == "student":
             teacher, pupil = (model.cells_blocks(spec, student) for student in (False, True))
             base = flows.normal(spec.geometry.voxels)
             lessons = flows.distill(teacher, cells["bijection"], pupil, base, cells["base"])
-            learned = run("student", lessons, config.student_training, _of_cells, None)
+            learned = run("student", lessons, config.student_training, _of_cells)
             student = {"bijection": learned, "base": cells["base"]}
         params = model.Params(layers, cells, student)
     if folder is not None:

@@ -68,13 +68,19 @@ def net(config: Config, dim: int, dim_cond: int) -> Net:
 def _from_noise(flow: Flow) -> Bridge:
     """A flow whose condition is the detector-level event."""
 
+    def events(batch: Coupled) -> Events:
+        return Events(batch.target, _joined(batch.cond, batch.source), batch.weight)
+
+    def init(key, batch=None):
+        return flow.init(key, None if batch is None else events(batch))
+
     def loss(key, params, batch: Coupled):
-        return flow.loss(key, params, Events(batch.target, _joined(batch.cond, batch.source), batch.weight))
+        return flow.loss(key, params, events(batch))
 
     def transport(key, params, x, cond=None, rows=None):
         return flow.sample(key, params, _joined(cond, x), rows=rows)
 
-    return Bridge(flow.init, loss, transport)
+    return Bridge(init, loss, transport)
 
 
 def _joined(cond: Array | None, source: Array) -> Array:

@@ -37,8 +37,8 @@ def classifier(dim: int, hidden: tuple[int, ...], members: int = 1) -> Classifie
     net = nets.mlp(dim, 1, hidden)
     member = classifiers.binary(net)
 
-    def init(key):
-        return jax.vmap(member.init)(jax.random.split(key, members))
+    def init(key, batch=None):
+        return jax.vmap(member.init, (0, None))(jax.random.split(key, members), batch)
 
     def logits(params, x, cond=None):
         return jnp.mean(jnp.stack([member.logits(p, x, cond) for p in _members(params)]), axis=0)

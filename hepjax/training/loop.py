@@ -13,12 +13,12 @@ import jax
 import numpy as np
 
 from hepjax import devices
-from hepjax.training import epoch, resident, stream, table, windows
+from hepjax.training import epoch, identity, resident, start, stream, table, windows
 from hepjax.training.config import Config
 from hepjax.training.history import History, TrainingError, check_finite, extend
 from hepjax.training.plan import make_plan
 from hepjax.training.progress import progress_bar
-from hepjax.types import InputError, Loss, Params, PRNGKey
+from hepjax.types import Loss, Params, PRNGKey
 
 # Fields that a resumed fit may change: they end or watch a fit, and leave its numbers as they are.
 FREE = ("epochs", "patience", "checkpoint_every", "checkpoint_minutes")
@@ -26,7 +26,11 @@ FREE = ("epochs", "patience", "checkpoint_every", "checkpoint_minutes")
 
 @runtime_checkable
 class Model(Protocol):
-    """What can be trained: `init(key) -> params` and `loss(key, params, batch) -> (value, metrics)`."""
+    """What can be trained.
+
+    init: (key, batch) -> params; the batch is some of the events, for starts that depend on data, such as ActNorm's.
+    loss: (key, params, batch) -> (value, metrics).
+    """
 
     @property
     def init(self) -> Callable[..., Params]: ...
@@ -90,10 +94,11 @@ def fit(
 
     Args:
         key: typed key; the same key gives the same result.
-        model: `init(key) -> params` and `loss(key, params, batch) -> (value, metrics)` with scalar metrics.
+        model: `init(key, batch) -> params` and `loss(key, params, batch) -> (value, metrics)` with scalar metrics; the
+            batch of `init` is a sample of the events to train on, encoded as those of `loss` are.
         data: pytree of arrays with a leading axis of events; a batch is the same pytree. Or a `Stream` of them.
         config: see `Config`.
-        params: where to start; `model.init` when None.
+        params: where to start; those of `model.init` when None.
         score: (key, params) -> number, lower is better, evaluated on the moving average after each compiled call; it
             selects the parameters in place of the validation loss. Its key is the same at each call. Of several
             processes the first one's number counts.
@@ -103,14 +108,15 @@ def fit(
         resume: continue from the checkpoint in `folder`, when there is one, and end with the very parameters of an
             unbroken fit, up to rounding where the devices are others. Only the fields of `config` that
             say when to stop or to write a checkpoint may differ, and epochs where the schedule is constant without
-            warm-up.
+            warm-up. The data, and all else that is given, must be the same (see `identity.fingerprint`); of a `Stream`
+            a sample is compared.
         name: what the progress bar and errors call the fit.
 
     Raises:
         InputError: bad data, weights or configuration, a folder in use, a damaged checkpoint or that of another fit.
         TrainingError: a loss, gradient, validation loss or score is not a number.
     """
-    init_key, split_key, run_key, score_key = jax.random.split(key, 4)
+    init_key, split_key, run_key, score_key, sample_key = jax.random.split(key, 5)
     kind = stream if isinstance(data, stream.Stream) else table
     data = kind.normalised(data, f"{name}: training data")
     validation = None if validation is None else table.normalised(validation, f"{name}: validation data")
@@ -128,11 +134,12 @@ def fit(
     )
     held = None if held is None else table.chunked(held, plan.batch_size)
 
-    begin = jax.jit(model.init)(init_key) if params is None else params
+    begin = params
+    if begin is None:
+        begin = start.params(init_key, model.init, encode, start.sample(sample_key, train))
     carry = epoch.starter(recipe)(devices.replicate(begin, plan.mesh))
     state = _Fit(carry, table.copy(carry.average), np.inf, 0, {})
     selection = "score" if score is not None else "val_loss" if held is not None else None
-    identity = _identity(key, config, rows, selection)
     if isinstance(train, stream.Stream):
         trainer = windows.Trainer(run_key, train.source, held, model.loss, encode, recipe, plan)
     else:
@@ -144,7 +151,10 @@ def fit(
         progress_bar(name, config.epochs) as show,
     ):
         if store is not None:
-            state = _restore(store, state, identity, trainer, name)
+            known = start.sample(sample_key, train) if isinstance(train, stream.Stream) else train
+            parts = {"data": known, "validation": held, "params": params, "constants": encode.constants}
+            itself = _identity(key, config, rows, selection) | identity.of(parts)
+            state = _restore(store, state, itself, trainer, name)
         saved = time.monotonic()
         while not _finished(state, config):
             before = state.done
@@ -159,7 +169,7 @@ def fit(
                 state = _select(state._replace(history=extend(state.history, rows)), selection)
             due = _finished(state, config) or _due(before, state.done, config.checkpoint_every)
             if store is not None and (due or _late(saved, config)):
-                notes = {**_notes(state), "position": trainer.position(), "identity": identity}
+                notes = {**_notes(state), "position": trainer.position(), "identity": itself}
                 store.save(trainer.number(state.done), _arrays(state), notes)
                 saved = time.monotonic()
             show(trainer.number(state.done) / trainer.windows, _summary(state))
@@ -242,15 +252,13 @@ def _notes(state: _Fit) -> dict[str, Any]:
     }
 
 
-def _restore(store: Any, state: _Fit, identity: dict[str, Any], trainer: Any, name: str) -> _Fit:
+def _restore(store: Any, state: _Fit, itself: dict[str, Any], trainer: Any, name: str) -> _Fit:
     """The fit as the last checkpoint of the store left it, or as it is when there is none."""
     restored = store.restore(_arrays(state))
     if restored is None:
         return state
     arrays, notes = restored
-    for field, value in identity.items():
-        if notes["identity"].get(field) != value:
-            raise InputError(f"{store.folder}: holds a {name} with another {field}; expected {value!r} to resume")
+    identity.require(store.folder, name, notes["identity"], itself)
     trainer.seek(notes["position"])
     history = {quantity: np.array(column) for quantity, column in notes["history"].items()}
     return _Fit(**arrays, best_value=notes["best_value"], best_epoch=notes["best_epoch"], history=history)

@@ -39,6 +39,10 @@ def fit(files, out):
     return [str(word) for word in (*command, *options(CONFIG, squirels.Config()))]
 
 
+def config(out):
+    return (out / "config.json").read_text()
+
+
 def kill_at_a_random_moment(command, started):
     """Run a command in a process of its own, and kill it some time after the path `started` has appeared."""
     environment = os.environ | {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
@@ -77,7 +81,7 @@ def test_a_killed_run_resumes_to_identical_parameters(unbroken, files, tmp_path,
     assert code == -signal.SIGKILL and not (out / "checkpoint").exists()
     other = [*command, "--seed", "1", "--resume"]
     code, error = run(*other)
-    assert code == 2 and "resume expects the options of the stopped run, other: seed" in error
+    assert code == 2 and "resume expects the options and data of the run, other: seed" in error
     assert run(*command, "--resume") == (0, "")
     states = [squirels.load(folder / "checkpoint") for folder in (out, unbroken)]
     assert same_numbers(*states)
@@ -85,6 +89,14 @@ def test_a_killed_run_resumes_to_identical_parameters(unbroken, files, tmp_path,
         assert (out / name).read_bytes() == (unbroken / name).read_bytes()
     assert not (out / "progress").exists()
     assert run(*command, "--resume") == (0, "")
+    # What is finished is another run with other showers in a file of the same name.
+    other, full = tmp_path / "files", data.showers.read(files / "full.hdf5")
+    other.mkdir()
+    for name, sample in (("fast", data.showers.read(files / "fast.hdf5")), ("full", full[::-1])):
+        data.showers.write(other / f"{name}.hdf5", sample)
+    (tmp_path / "run" / "config.json").write_text(config(out).replace(str(files), str(other)))
+    code, error = run(*fit(other, out), "--resume")
+    assert code == 2 and error.count("\n") == 1 and "expects the options and data of the run, other: data" in error
 
 
 def test_refine_then_compare(unbroken, files, tmp_path, run):

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from toys import toy_showers
 
-from hepjax import cli, streams
+from hepjax import cli, runs, streams
 from hepjax.data import showers
+from hepjax.types import Showers
 
 pytestmark = pytest.mark.usefixtures("fast_compilation")
 
@@ -96,12 +97,24 @@ def test_a_killed_command_goes_on_to_the_same_file(unbroken, files, tmp_path, ru
     assert code == 2 and ".refined.hdf5.parts: output folder exists, expected a new one, or the option" in error
     for other in (["--seed", "1"], ["--fast", f"{files}/full.hdf5"]):
         code, error = run(*refine(files, out), *other, "--resume")
-        assert code == 2 and "resume expects the options of the stopped run, other: " + other[0][2:] in error
+        assert code == 2 and "resume expects the options and data of the run, other: " + other[0][2:] in error
+    refused_of_another_input(files, out, tmp_path, run)
     assert (parts / "000000.hdf5").stat() == first
 
     assert run(*refine(files, out), "--resume") == (0, "")
     assert out.read_bytes() == unbroken.read_bytes()
     assert [path.name for path in tmp_path.iterdir()] == ["refined.hdf5"]
+
+
+def refused_of_another_input(files, out, tmp_path, run):
+    """In place of the very file, one with another event in its middle."""
+    path, sample = files / "test.hdf5", showers.read(files / "test.hdf5")
+    kept, cells = path.read_bytes(), np.array(sample.voxels)
+    cells[len(cells) // 2] *= 0.5
+    showers.write(path, Showers(sample.incident_energy, cells, sample.geometry))
+    code, error = run(*refine(files, out), "--resume")
+    assert code == 2 and "other: events" in error
+    path.write_bytes(kept)
 
 
 def test_a_stopped_command_may_start_anew(unbroken, files, tmp_path, run, chunks, monkeypatch):
@@ -120,7 +133,7 @@ def test_a_stopped_command_may_start_anew(unbroken, files, tmp_path, run, chunks
 
 
 def test_a_shower_that_is_bad_in_a_late_chunk(files, tmp_path, refused, chunks, monkeypatch):
-    monkeypatch.setattr(streams, "ROWS", 8)  # the first and last events are read at once
+    monkeypatch.setattr(runs, "BLOCKS", 1)  # the first and last events are read at once
     sample = toy_showers(2, 128)
     showers.write(tmp_path / "bad.hdf5", sample)
     with h5py.File(tmp_path / "bad.hdf5", "a") as file:

@@ -236,7 +236,7 @@ def test_options_that_do_not_go(extra, expected, folder, refused, tmp_path):
 
 def test_resuming_as_another_method(folder, models, run):
     code, error = run(*words(folder, models["sbunfold"], "cfm"), "--resume")
-    assert code == 2 and "resume expects the options of the stopped run, other: method" in error
+    assert code == 2 and "resume expects the options and data of the run, other: method" in error
 
 
 def apply(model, where, out):

@@ -55,6 +55,12 @@ def test_a_second_call_does_not_recompile(case):
     assert len(traces) == 1
 
 
+@every_loss
+def test_a_start_that_sees_events_has_the_same_shapes(case):
+    init = case.build().init
+    assert jax.eval_shape(init, KEY) == jax.eval_shape(init, KEY, case.batch(KEY, (N,)))
+
+
 @every_bridge
 def test_transport_is_compiled_once_without_the_caller_asking(case):
     model, _, params, x, cond, _ = inputs(case)

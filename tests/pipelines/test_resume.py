@@ -32,6 +32,14 @@ def test_a_killed_fit_resumes_to_identical_parameters(samples, tmp_path, fit_unt
     assert same_numbers(squirels.fit(*args), unbroken)
 
 
+def test_a_finished_bridge_of_other_showers_is_refused(samples, tmp_path):
+    """All half-passes are done, so that nothing is left to train."""
+    fast, full, _ = samples
+    squirels.fit(KEY, fast, full, TINY_DSB, folder=tmp_path)
+    with pytest.raises(InputError, match="holds a response with other events"):
+        squirels.fit(KEY, fast, full[::-1], TINY_DSB, folder=tmp_path, resume=True)
+
+
 def test_a_folder_in_use_or_of_another_fit_is_refused(samples, tmp_path):
     squirels.fit(KEY, *samples[:2], TINY, folder=tmp_path)
     with pytest.raises(InputError, match="response: holds the checkpoint of a fit; expected resume"):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 
-def _init(key):
+def _init(key, batch=None):
     return {"w": 0.1 * jax.random.normal(key, (3,)), "b": jnp.zeros(())}
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hepjax.training import Config, checkpoint, fit
+from hepjax.training import Config, Encode, checkpoint, fit
 from hepjax.types import InputError, State
 
 KEY = jax.random.key(0)
@@ -182,6 +182,39 @@ def test_a_folder_in_use_needs_resume_and_the_same_fit(model, data, tmp_path):
     ):
         with pytest.raises(InputError, match=f"another {field}"):
             fit(key, model, data, config, folder=tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("other", ["events", "events for validation", "parameters to start", "constants"])
+def test_a_fit_of_other_data_is_not_resumed(model, data, tmp_path, other):
+    """Nor one that is finished; all have the same shapes, of data one event in sixty is another."""
+    given = {
+        "data": data,
+        "validation": {name: column[:40] for name, column in data.items()},
+        "params": {"w": jnp.ones(3), "b": jnp.zeros(())},
+        "encode": Encode(_scaled, np.float32(1)),
+    }
+    start = dict(zip(("events", "events for validation", "parameters to start", "constants"), given, strict=True))
+
+    def changed(name, value):
+        if name == "encode":
+            return Encode(_scaled, np.float32(1.01))
+        if name == "params":
+            return {"w": jnp.array([1.0, 1.0, 1.1]), "b": jnp.zeros(())}
+        return {**value, "x": np.where(np.arange(len(value["x"]))[:, None] % 60 == 7, 1, value["x"])}
+
+    def run(**given):
+        return fit(KEY, model, config=CONFIG, folder=tmp_path, resume=True, **given)
+
+    first, name = run(**given), start[other]
+    with pytest.raises(InputError, match=f"holds a fit with other {other}") as error:
+        run(**{**given, name: changed(name, given[name])})
+    assert _one_line(error)
+    rounded = {**data, "x": np.nextafter(data["x"], np.float32(9))}  # as on other devices
+    assert _equal(first, run(**{**given, "data": rounded}))
+
+
+def _scaled(key, constants, batch):
+    return {**batch, "x": constants * batch["x"]}
 
 
 def test_a_damaged_fit_is_one_line(model, data, tmp_path):

@@ -7,9 +7,10 @@ import numpy as np
 import optax
 import pytest
 
+from hepjax import flows
 from hepjax.training import Config, TrainingError, fit, write_history
 from hepjax.training.plan import ema_decays, learning_rates
-from hepjax.types import InputError
+from hepjax.types import Events, InputError
 
 KEY = jax.random.key(0)
 QUICK = Config(epochs=4, batch_size=40, learning_rate=0.05)
@@ -123,6 +124,15 @@ def test_initial_parameters_are_used_and_left_alone(model, data):
     params = {"w": jnp.array([1.0, -2.0, 0.5]), "b": jnp.array(0.3)}
     fitted = fit(KEY, model, data, Config(epochs=1, batch_size=240, learning_rate=1e-9), params=params)
     assert np.allclose(fitted.params["w"], params["w"], atol=1e-6)
+
+
+def test_activation_normalisation_starts_from_events():
+    """Columns of mean 5 and width 10: standardised from the first step, as their density is that of normal events."""
+    x = 5 + 10 * np.random.default_rng(0).normal(size=(2000, 2)).astype(np.float32)
+    flow = flows.transformed(flows.chain(flows.actnorm(2)), flows.normal(2))
+    fitted = fit(KEY, flow, Events(x), Config(epochs=1, batch_size=500, learning_rate=1e-9))
+    entropy = 2 * np.log(10 * np.sqrt(2 * np.pi * np.e))
+    assert abs(fitted.history["val_loss"][0] - entropy) < 5 * np.sqrt(2 / 2 / 200)  # nats a column: var 1/2
 
 
 def test_no_average_returns_the_last_parameters(model, data):

@@ -3,9 +3,11 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import stats
@@ -95,6 +97,18 @@ def test_from_disk_is_as_from_memory(noisy, data, stored, window, accumulate):
     _same(fit(KEY, noisy, Stream(stored), config, **more), fit(KEY, noisy, data, config, **more))
 
 
+def test_the_start_sees_events_of_the_whole_table_as_they_are_encoded(data):
+    """Of 9600 events in rising order, 2048: sixteen parts of equal width leave 1/16 of the spread for the mean."""
+    model = SimpleNamespace(
+        init=lambda key, batch: {"mean": jnp.mean(batch)}, loss=lambda key, params, batch: (0 * params["mean"], {})
+    )
+    rising, config = np.sort(np.tile(data["y"], 40)), dataclasses.replace(CONFIG, epochs=1, validation=0.0)
+    encode = Encode(lambda key, scale, y: scale * y, 10.0)
+    first, second = (fit(KEY, model, events, config, encode=encode).last["mean"] for events in (rising, Stream(rising)))
+    assert first == second
+    assert abs(first - 10 * rising.mean()) < 10 * rising.std() / 16
+
+
 def test_validation_events_are_held_out(model, data, stored):
     fitted = fit(KEY, model, Stream(stored), dataclasses.replace(CONFIG, validation=0.25))
     train, held = stream.split(KEY, Stream(stored), 0.25)
@@ -124,6 +138,13 @@ def test_another_window_is_another_fit(noisy, stored, tmp_path):
     with pytest.raises(InputError, match="another window"):
         config = dataclasses.replace(CONFIG, window=80)
         fit(KEY, noisy, Stream(stored), config, folder=tmp_path / "fit", resume=True)
+
+
+def test_another_file_is_another_fit(noisy, data, stored, tmp_path):
+    fit(KEY, noisy, Stream(stored), CONFIG, folder=tmp_path / "fit")
+    other = Stored(tmp_path / "other.hdf5", {**data, "y": data["y"][::-1]})
+    with pytest.raises(InputError, match="other events"):
+        fit(KEY, noisy, Stream(other), CONFIG, folder=tmp_path / "fit", resume=True)
 
 
 def test_without_grain_one_line_says_what_to_install(model, stored, monkeypatch):

@@ -21,9 +21,10 @@ from hepjax.types import InputError, State
 CONFIG = Config(epochs=10, batch_size=40, learning_rate=3e-3, accumulate=2)
 
 
-def init(key):
+def init(key, batch):
     a, b = jax.random.split(key)
-    return {"a": jax.random.normal(a, (5, 16)), "b": 0.3 * jax.random.normal(b, (16,))}
+    width = jnp.std(jax.tree.leaves(batch)[-1])  # the same on all devices, and from disk
+    return {"a": jax.random.normal(a, (5, 16)) / width, "b": 0.3 * jax.random.normal(b, (16,))}
 
 
 def loss(key, params, batch):

@@ -27,7 +27,7 @@ KILLS = 1 if STREAM else 5
 
 
 def train(folder: Path | None, out: Path) -> None:
-    def init(key):
+    def init(key, batch):
         return {"w": jax.random.normal(key, (4, 8)), "v": jnp.ones((8,))}
 
     def loss(key, params, batch):
