@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int
 
 from hepjax.inference import implicit, newton
@@ -39,7 +41,7 @@ class Maximum(NamedTuple):
 
 def maximize(
     log_prob: LogProb,
-    start: Float[Array, "*batch k"],
+    start: Any,
     bounds: Bounds = None,
     *data: Any,
     tolerance: float | None = None,
@@ -48,8 +50,10 @@ def maximize(
     """theta_hat = argmax of log_prob(theta, *data) over a box, for every event of a batch.
 
     log_prob: (theta (k,), one event of each of `data`) -> () in nats; twice differentiable. It may close over
-        parameters. start: (..., k), see `best_start`. bounds: (low, high), each broadcast to `start`; infinite or None
-        where there is none, equal to fix a parameter. data: pytrees whose leaves have the leading axes of `start`.
+        parameters. start: (..., k), array or list, see `best_start`; what lies outside of the bounds starts at them.
+        bounds: (low, high), each an array or list that is broadcast to `start`; infinite or None where there is none,
+        for all parameters or some of a list, and equal to fix a parameter. data: pytrees whose leaves have the leading
+        axes of `start`.
     tolerance: in standard deviations of theta; by default 2e-3 in float32 and 5e-7 in float64, before a last step.
 
     Derivatives of theta with respect to data, bounds and whatever log_prob closes over follow from the condition that
@@ -59,7 +63,7 @@ def maximize(
     `jnp.where(converged, theta, 0)` is safe. The maximum is a local one, uphill from the start.
 
     It is compiled at every call, so call it from within a jitted function if there are several.
-    Raises InputError for bounds that do not fit `start`.
+    Raises InputError for a start that is no array of parameters, and for bounds that do not fit it or each other.
 
     >>> def log_prob(mean, count):  # of a Poisson distribution
     ...     return count * jnp.log(mean[0]) - mean[0]
@@ -67,7 +71,7 @@ def maximize(
     >>> maximum.theta.round(3).tolist(), maximum.converged.tolist(), maximum.at_bound.tolist()
     ([[4.0], [20.0]], [True, True], [[False], [True]])
     """
-    start = jnp.asarray(start, jnp.result_type(start, float))
+    start = _parameters(start)
     tolerance = newton.precision(start.dtype) if tolerance is None else tolerance
 
     def one(start, low, high, *data):
@@ -77,11 +81,13 @@ def maximize(
     return over_events(one, start.shape[:-1])(start, *box_of(bounds, start), *data)
 
 
-def best_start(log_prob: LogProb, candidates: Float[Array, "*batch s k"], *data: Any) -> Float[Array, "*batch k"]:
+def best_start(log_prob: LogProb, candidates: Any, *data: Any) -> Float[Array, "*batch k"]:
     """The most likely of several candidates for each event, (..., k), as a start for `maximize`.
 
     candidates: (..., s, k), a coarse grid for instance. log_prob and data as in `maximize`.
     """
+
+    candidates = _parameters(candidates)
 
     def one(candidates, *data):
         values = jax.vmap(lambda theta: log_prob(theta, *data))(candidates)
@@ -92,12 +98,40 @@ def best_start(log_prob: LogProb, candidates: Float[Array, "*batch s k"], *data:
 
 def box_of(bounds: Bounds, theta: Float[Array, "*batch k"]) -> newton.Box:
     """Bounds of every parameter of every event. Raises InputError for bounds that do not broadcast to theta."""
-    low, high = (-jnp.inf, jnp.inf) if bounds is None else bounds
+    if bounds is not None and len(bounds) != 2:
+        raise InputError(f"bounds have {len(bounds)} parts, expected (low, high)")
+    low, high = (None, None) if bounds is None else bounds
+    box = newton.Box(_bound("low", low, -jnp.inf, theta), _bound("high", high, jnp.inf, theta))
+    if not isinstance(box.low, Tracer) and not isinstance(box.high, Tracer):
+        wrong = ~(np.asarray(box.low) <= np.asarray(box.high))
+        if wrong.any():
+            low, high = (np.asarray(bound)[wrong][0] for bound in box)
+            raise InputError(f"bounds from {low:g} to {high:g}, expected low <= high for every parameter")
+    return box
+
+
+def _bound(side: str, bound: Any, without: float, theta: Float[Array, "*batch k"]) -> Float[Array, "*batch k"]:
+    """One side of a box: `without` in place of None, also inside of lists."""
+    bound = jax.tree.map(lambda x: without if x is None else x, bound, is_leaf=lambda x: x is None)
     try:
-        return newton.Box(*(jnp.broadcast_to(jnp.asarray(b, theta.dtype), theta.shape) for b in (low, high)))
-    except ValueError as error:
-        shapes = " and ".join(str(jnp.shape(b)) for b in (low, high))
-        raise InputError(f"bounds of shapes {shapes} do not fit parameters of shape {theta.shape}") from error
+        bound = jnp.asarray(bound, theta.dtype)
+        return jnp.broadcast_to(bound, theta.shape)
+    except (TypeError, ValueError) as error:
+        found = f"of shape {jnp.shape(bound)}" if isinstance(bound, jax.Array) else f"{bound!r}"
+        raise InputError(
+            f"bounds: {side} is {found}, expected numbers for parameters of shape {theta.shape}"
+        ) from error
+
+
+def _parameters(start: Any) -> Float[Array, "*batch k"]:
+    """A start as an array in floating point."""
+    try:
+        start = jnp.asarray(start)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"start: {start!r}, expected an array (..., k) of parameters") from error
+    if not start.ndim:
+        raise InputError("start: a single number, expected an array (..., k) of parameters")
+    return start.astype(jnp.result_type(start, float))
 
 
 def over_events(one: Callable, batch: tuple[int, ...]) -> Callable:

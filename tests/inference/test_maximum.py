@@ -223,6 +223,48 @@ def test_polynomials_by_derivative_equal_least_squares(rng):
     np.testing.assert_allclose(jacobian, np.linalg.pinv(design) / sigma, atol=1e-12)
 
 
-def test_bounds_must_fit_the_start():
-    with pytest.raises(InputError, match=r"\(3,\).*\(2,\)"):
-        inference.maximize(lambda t: -jnp.sum(t**2), jnp.zeros(2), (jnp.zeros(3), 1.0))
+@pytest.mark.parametrize(
+    "bounds, expected",
+    [
+        ((None, 100.0), 7.0),
+        ((1e-6, None), 7.0),
+        (([1e-6], [5.0]), 5.0),
+        ((9.0, None), 9.0),
+        ([[None], [None]], 7.0),
+    ],
+    ids=str,
+)
+def test_one_side_may_have_no_bound(bounds, expected):
+    """The mean of a Poisson count of 7 is 7, or the bound."""
+    maximum = inference.maximize(lambda theta: poisson(theta, 7.0), [2], bounds)
+    assert maximum.converged and abs(maximum.theta[0] - expected) < 1e-8
+    assert maximum.at_bound[0] == (expected != 7)
+
+
+def test_lists_may_hold_bounds_of_some_parameters(samples):
+    """The mean is free, and the width, ln 2 or so, is at most 1."""
+    bounds = ([-50, None], [None, 0])
+    maximum = inference.maximize(gaussian, [[0.0, 0.0]] * 4, bounds, samples)
+    np.testing.assert_allclose(maximum.theta[:, 0], samples.mean(1), rtol=1e-9)
+    assert (maximum.theta[:, 1] == 0).all() and maximum.at_bound[:, 1].all()
+    ends = inference.intervals(gaussian, maximum, bounds, samples)
+    np.testing.assert_allclose(ends.high[:, 0] - maximum.theta[:, 0], 1 / np.sqrt(50), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "start, bounds, words",
+    [
+        (jnp.zeros(2), (jnp.zeros(3), jnp.ones(2)), r"bounds: low is of shape \(3,\), .* fits \(2,\)"),
+        ([0.0, 0.0], (0.0, [1.0, -1.0]), "bounds from 0 to -1, expected low <= high"),
+        ([0.0], (np.nan, 1.0), "bounds from nan to 1, expected low <= high"),
+        ([0.0], (0.0, "many"), "bounds: high is 'many', expected numbers"),
+        ([0.0], (0.0, 1.0, 2.0), r"bounds have 3 parts, expected \(low, high\)"),
+        ({"mean": 0.0}, None, r"start: \{'mean': 0.0\}, expected an array"),
+        (1.0, None, "start: a single number, expected an array"),
+    ],
+    ids=str,
+)
+def test_starts_and_bounds_that_are_none(start, bounds, words):
+    with pytest.raises(InputError, match=words) as error:
+        inference.maximize(lambda theta: -jnp.sum(theta**2), start, bounds)
+    assert "\n" not in str(error.value)
