@@ -33,7 +33,7 @@ from hepjax.pipelines import stored
 from hepjax.training import checkpoint, read_histories, spec, stream
 from hepjax.types import Geometry, InputError, Showers, State
 
-CONFIG, CHECKPOINT, PROGRESS, HISTORY = "config.json", "checkpoint", "progress", "history.csv"
+CONFIG, CHECKPOINT, PROGRESS, HISTORY = "config.json", "checkpoint", common.PROGRESS, "history.csv"
 MACHINES = tuple(field.name for field in dataclasses.fields(common.Machines))
 DATA = "data_sha256"
 BLOCK, BLOCKS = 8, 16  # rows, and blocks of them, by which data on disk are known

@@ -157,7 +157,7 @@ def _ahead(pool: Executor, function: Callable[[Item], Result], items: Iterable[I
 @contextlib.contextmanager
 def _claimed(options: common.Apply, state: State, source: Source, rows: int) -> Iterator[Path]:
     """The folder of the parts, which the first process makes, and removes when the block has succeeded."""
-    folder = options.out.absolute().with_name(f".{options.out.name}.parts")
+    folder = common.parts_of(options.out)
     with contextlib.ExitStack() as stack:
         with devices.together():
             if devices.is_first():

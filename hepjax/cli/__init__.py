@@ -91,9 +91,20 @@ Command = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `hepjax …`; returns the exit code: 0, 2 for bad input, or 1 where training left the finite numbers."""
+    """Run `hepjax …`; returns the exit code.
+
+    0, 2 for bad input, 1 where training left the finite numbers, or 130 where it was interrupted.
+    """
     gc.set_threshold(FEWEST_OBJECTS)
     command = tyro.cli(Command, prog="hepjax", args=arguments, config=(FlagCreatePairsOff,))
+    try:
+        return _run(command)
+    except KeyboardInterrupt:
+        print(f"hepjax: stopped; {_again(getattr(command, 'command', command))}", file=sys.stderr)
+        return 130
+
+
+def _run(command: Any) -> int:
     from hepjax import compilation  # after the help, which needs no jax
     from hepjax.training import TrainingError
     from hepjax.types import InputError
@@ -106,6 +117,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(*(f"hepjax: {line}" for line in str(error).splitlines()), sep="\n", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
     return 0
+
+
+def _again(options: Any) -> str:
+    """What to do after a command was stopped."""
+    instead = " in place of --overwrite" if getattr(options, "overwrite", False) else ""
+    if isinstance(options, common.Fit) and (options.out / common.PROGRESS).exists():
+        return f"the command goes on from its last checkpoint with --resume{instead}"
+    if isinstance(options, common.Apply) and common.parts_of(options.out).exists():
+        return f"the command goes on with the events that are missing with --resume{instead}"
+    if hasattr(options, "overwrite") and options.out is not None and options.out.exists():
+        return f"the command begins anew with --overwrite, since {options.out} exists"
+    return "nothing is left behind, and the command begins anew"
 
 
 def _machines(command: Any) -> contextlib.AbstractContextManager[None]:

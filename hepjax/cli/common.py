@@ -37,6 +37,15 @@ class Machines:
             yield
 
 
+PROGRESS = "progress"
+"""The folder of a run that is under way, which holds its checkpoints."""
+
+
+def parts_of(out: Path) -> Path:
+    """The folder of the parts that a file is made of, while the command that writes it is under way."""
+    return out.absolute().with_name(f".{out.name}.parts")
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Fit(Machines):
     """Options of every command that fits."""

@@ -124,8 +124,9 @@ def test_a_stopped_command_may_start_anew(unbroken, files, tmp_path, run, chunks
     out = tmp_path / "refined.hdf5"
     with monkeypatch.context() as patch:
         patch.setattr(streams, "_work", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            run(*refine(files, out))
+        code, error = run(*refine(files, out))
+    assert code == 130 and error.count("\n") == 1
+    assert error.startswith("hepjax: stopped; the command goes on with the events that are missing with --resume")
     assert (tmp_path / ".refined.hdf5.parts").exists()
     assert run(*refine(files, out), "--overwrite") == (0, "")
     assert out.read_bytes() == unbroken.read_bytes()
