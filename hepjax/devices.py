@@ -29,6 +29,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Int
 
+from hepjax.caching import cached
 from hepjax.types import AnyArray, InputError
 
 Count = int | Literal["all"]
@@ -253,7 +254,7 @@ def _used(present: list[Any]) -> list[Any]:
     return present if count == "all" else present[:count]
 
 
-@functools.lru_cache(maxsize=64)
+@cached
 def _shared(function: Callable[..., Any], mesh: Mesh, fixed: int, table: int) -> Callable[..., Any]:
     """The jitted function whose last `table` arguments and results are split over the devices."""
     specs = (*(PartitionSpec(),) * fixed, *(PartitionSpec(AXIS),) * table)
@@ -266,7 +267,7 @@ def _piece(table: Tree, rows: Int[np.ndarray, " n"], mesh: Mesh) -> Tree:
     return jax.device_put(piece, NamedSharding(mesh, PartitionSpec(AXIS))) if mesh.size > 1 else piece
 
 
-@functools.lru_cache(maxsize=64)
+@cached
 def _mapped(function: Callable[..., Any], size: int) -> Callable[[tuple, tuple], Any]:
     """The jitted function of a table in pieces: a loop over these would be traced and compiled piece by piece."""
 

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "hepjax"
 FILES = sorted(PACKAGE.rglob("*.py"))
 MAX_LINES = 400
 
-BASE = {"types", "draws", "files", "losses", "devices"}
+BASE = {"types", "draws", "files", "losses", "devices", "caching"}
 FUNCTIONS = {"transforms", "nets", "dynamics"}
 MODELS = {"bridges", "classifiers", "flows"}
 ROOMS = BASE | FUNCTIONS | MODELS | {"inference", "training", "metrics", "data", "report", "evaluation", "pipelines"}
@@ -24,7 +24,8 @@ ALLOWED = {
     "draws": {"types"},
     "files": {"types"},
     "losses": {"types"},
-    "devices": {"types"},
+    "caching": set(),
+    "devices": {"types", "caching"},
     **dict.fromkeys(FUNCTIONS, BASE),
     **dict.fromkeys(MODELS, BASE | FUNCTIONS),
     "inference": BASE | FUNCTIONS | MODELS,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from hepjax import dynamics
+from hepjax.caching import cached
 from hepjax.losses import weighted_mean
 from hepjax.types import Loss, Net, Params, PRNGKey
 
@@ -77,7 +77,7 @@ class IPFState(NamedTuple):
 Fit = Callable[[PRNGKey, Half, Transitions, Params, int], Params]
 
 
-@functools.cache
+@cached
 def dsb(
     forward_net: Net,
     backward_net: Net,

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-
 import jax
 import jax.numpy as jnp
 
 from hepjax import dynamics
+from hepjax.caching import cached
 from hepjax.losses import weighted_mean
 from hepjax.types import Bridge, Net
 
 
-@functools.cache
+@cached
 def i2sb(
     net: Net,
     *,

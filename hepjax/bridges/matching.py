@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from hepjax import dynamics
 from hepjax.bridges.coupling import repair
+from hepjax.caching import cached
 from hepjax.losses import weighted_mean
 from hepjax.types import Bridge, Net
 
 
-@functools.cache
+@cached
 def matching(
     net: Net,
     *,

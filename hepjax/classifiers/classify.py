@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-
 import jax.numpy as jnp
 import optax
 
+from hepjax.caching import cached
 from hepjax.losses import weighted_mean
 from hepjax.types import Classifier, Net
 
 
-@functools.cache
+@cached
 def binary(net: Net) -> Classifier:
     """Logistic classifier whose optimum is the log density ratio (arXiv:1506.02169, eq. 2.3).
 
@@ -31,7 +30,7 @@ def binary(net: Net) -> Classifier:
     return Classifier(net.init, loss, logits)
 
 
-@functools.cache
+@cached
 def multiclass(net: Net) -> Classifier:
     """Softmax classifier; the difference of two logits tends to the log density ratio of the two classes.
 

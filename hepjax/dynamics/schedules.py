@@ -6,10 +6,11 @@ Tables are NumPy arrays in float64, computed once; they enter a compiled program
 from __future__ import annotations
 
 import dataclasses
-import functools
 from typing import NamedTuple
 
 import numpy as np
+
+from hepjax.caching import cached
 
 
 class BridgeTable(NamedTuple):
@@ -50,7 +51,7 @@ class Symmetric:
         if self.steps < 2 or self.steps % 2:
             raise ValueError(f"Symmetric needs an even number of steps, got {self.steps}")
 
-    @functools.cache  # noqa: B019 - a frozen, tiny specification
+    @cached
     def table(self) -> BridgeTable:
         """The constants of the grid."""
         half = (

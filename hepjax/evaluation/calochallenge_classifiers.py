@@ -19,6 +19,7 @@ from scipy.special import expit, log_softmax
 from sklearn.isotonic import IsotonicRegression
 
 from hepjax import nets
+from hepjax.caching import cached
 from hepjax.classifiers import binary, multiclass
 from hepjax.evaluation.calochallenge_config import Config
 from hepjax.metrics import Estimate, auc
@@ -212,7 +213,7 @@ def _logits(classifier: Classifier, params: Params, x: Float[Array, "n d"]) -> n
     return np.asarray(_compiled(classifier)(params, x), np.float64)
 
 
-@functools.cache
+@cached
 def _compiled(classifier: Classifier) -> Callable[..., jax.Array]:
     def logits(params, x):
         return jax.lax.map(functools.partial(classifier.logits, params), x, batch_size=AT_ONCE)

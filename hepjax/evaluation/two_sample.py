@@ -22,6 +22,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from hepjax.caching import cached
 from hepjax.classifiers import binary
 from hepjax.evaluation.folds import Folds, split_folds
 from hepjax.metrics import Auc, auc, cross_validated
@@ -173,6 +174,6 @@ def _scaled(scale: StandardScaler, x: np.ndarray) -> jax.Array:
     return jnp.asarray(scale.transform(x), jnp.float32)
 
 
-@functools.cache
+@cached
 def _logits(classifier: Classifier) -> Callable[..., jax.Array]:
     return jax.jit(classifier.logits)

@@ -4,13 +4,14 @@ from hepjax.flows.autoregressive import autoregressive, autoregressive_blocks
 from hepjax.flows.base import conditional_normal, logistic, mixture_of_normals, normal
 from hepjax.flows.chain import actnorm, chain, invert, linear, permute
 from hepjax.flows.coupling import coupling
-from hepjax.flows.distill import Distillation, distill
+from hepjax.flows.distill import Distillation, Lesson, distill, lesson
 from hepjax.flows.matching import matching
 from hepjax.flows.scalars import Scalar, affine, mixture, spline
 from hepjax.flows.transformed import transformed
 
 __all__ = [
     "Distillation",
+    "Lesson",
     "Scalar",
     "actnorm",
     "affine",
@@ -21,6 +22,7 @@ __all__ = [
     "coupling",
     "distill",
     "invert",
+    "lesson",
     "linear",
     "logistic",
     "matching",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-
 import jax.numpy as jnp
 
 from hepjax import nets
+from hepjax.caching import cached
 from hepjax.flows.chain import actnorm, chain, invert, permute, recompute
 from hepjax.flows.scalars import Scalar
 from hepjax.nets import Precision
@@ -68,7 +67,7 @@ def autoregressive_blocks(
     return (block,) * depth
 
 
-@functools.cache
+@cached
 def autoregressive_layer(
     dim: int, scalar: Scalar, hidden: tuple[int, ...], *, dim_cond: int = 0, precision: Precision = "float32"
 ) -> Bijection:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 
 import distrax
@@ -11,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from hepjax import dynamics, nets
+from hepjax.caching import cached
 from hepjax.draws import draw_normal
 from hepjax.losses import weighted_mean
 from hepjax.types import Flow, Net, Params
@@ -18,7 +18,7 @@ from hepjax.types import Flow, Net, Params
 MIN_SCALE = 1e-3
 
 
-@functools.cache
+@cached
 def normal(dim: int) -> Flow:
     """Independent standard normal coordinates, whatever the condition; nothing to train."""
 
@@ -29,13 +29,13 @@ def normal(dim: int) -> Flow:
     return _flow(_nothing, distribution, lambda key, params, cond: draw_normal(key, (dim,)))
 
 
-@functools.cache
+@cached
 def logistic(dim: int) -> Flow:
     """Independent standard logistic coordinates, whatever the condition; nothing to train."""
     return _flow(_nothing, lambda params, cond: distrax.Independent(distrax.Logistic(jnp.zeros(dim), jnp.ones(dim)), 1))
 
 
-@functools.cache
+@cached
 def conditional_normal(dim: int, dim_cond: int, hidden: tuple[int, ...] = (64, 64)) -> Flow:
     """Independent normal coordinates whose means and widths a perceptron reads off the condition; starts standard."""
     net = nets.mlp(dim_cond, 2 * dim, hidden, zero_output=True)
@@ -47,7 +47,7 @@ def conditional_normal(dim: int, dim_cond: int, hidden: tuple[int, ...] = (64, 6
     return _flow(net.init, distribution)
 
 
-@functools.cache
+@cached
 def mixture_of_normals(dim: int, components: int, *, dim_cond: int = 0, hidden: tuple[int, ...] = (64, 64)) -> Flow:
     """Mixture of normal distributions with diagonal covariance.
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from hepjax.caching import cached
 from hepjax.types import Bijection
 
 
@@ -19,7 +18,7 @@ def chain(*bijections: Bijection) -> Bijection:
     return _chain(bijections)
 
 
-@functools.cache
+@cached
 def _chain(bijections: tuple[Bijection, ...]) -> Bijection:
     def init(key, batch=None):
         params = []
@@ -46,7 +45,7 @@ def _chain(bijections: tuple[Bijection, ...]) -> Bijection:
     return Bijection(init, forward, inverse)
 
 
-@functools.cache
+@cached
 def permute(order: tuple[int, ...]) -> Bijection:
     """`z_i = x_order[i]`. Raises ValueError when `order` is no permutation."""
     if sorted(order) != list(range(len(order))):
@@ -66,7 +65,7 @@ def permute(order: tuple[int, ...]) -> Bijection:
     return Bijection(init, forward, inverse)
 
 
-@functools.cache
+@cached
 def linear(order: tuple[int, ...]) -> Bijection:
     """Learned linear map, `z = L U x_order`, that starts as the permutation `order` (Glow, arXiv:1807.03039, sec. 3.2).
 
@@ -99,7 +98,7 @@ def linear(order: tuple[int, ...]) -> Bijection:
     return Bijection(init, forward, inverse)
 
 
-@functools.cache
+@cached
 def actnorm(dim: int) -> Bijection:
     """`z = (x - shift) exp(-log_scale)`, which starts by standardising a batch (Glow, arXiv:1807.03039, sec. 3.1).
 
@@ -128,7 +127,7 @@ def actnorm(dim: int) -> Bijection:
     return Bijection(init, forward, inverse)
 
 
-@functools.cache
+@cached
 def recompute(bijection: Bijection) -> Bijection:
     """The same map, but the backward pass computes its insides again (arXiv:1604.06174).
 
@@ -137,7 +136,7 @@ def recompute(bijection: Bijection) -> Bijection:
     return bijection._replace(forward=jax.checkpoint(bijection.forward), inverse=jax.checkpoint(bijection.inverse))
 
 
-@functools.cache
+@cached
 def invert(bijection: Bijection) -> Bijection:
     """The same map read backwards: a masked autoregressive layer becomes an inverse autoregressive one."""
 

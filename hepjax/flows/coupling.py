@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-
 import jax.numpy as jnp
 import numpy as np
 
 from hepjax import nets
+from hepjax.caching import cached
 from hepjax.flows.chain import actnorm, chain, linear, permute, recompute
 from hepjax.flows.scalars import Scalar
 from hepjax.nets import Precision
@@ -16,7 +15,7 @@ from hepjax.types import Bijection
 PERMUTATIONS = ("swap", "random", "learned")
 
 
-@functools.cache
+@cached
 def coupling(
     dim: int,
     scalar: Scalar,
@@ -57,7 +56,7 @@ def coupling(
     return chain(*blocks)
 
 
-@functools.cache
+@cached
 def coupling_layer(
     dim: int, scalar: Scalar, hidden: tuple[int, ...], *, dim_cond: int = 0, precision: Precision = "float32"
 ) -> Bijection:

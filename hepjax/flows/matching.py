@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from hepjax import dynamics
+from hepjax.caching import cached
 from hepjax.flows.base import normal
 from hepjax.losses import weighted_mean
 from hepjax.types import Flow, InputError, Net
@@ -19,7 +20,7 @@ MAX_STEPS = 4096
 Rate = Callable[[Array, Array], Array]
 
 
-@functools.cache
+@cached
 def matching(
     net: Net,
     dim: int,

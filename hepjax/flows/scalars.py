@@ -7,7 +7,6 @@ are safe in float32: parameters of +-30 and coordinates of +-1e3 give finite val
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -15,6 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
+
+from hepjax.caching import cached
 
 LOGIT = 4.0
 """Bound of the raw parameters of splines."""
@@ -36,7 +37,7 @@ class Scalar(NamedTuple):
     inverse: Callable[[Array, Array], tuple[Array, Array]]
 
 
-@functools.cache
+@cached
 def affine(bound: float = 3.0) -> Scalar:
     """`z = x exp(s) + t`, smooth, with s = theta_0 held within +-bound and t = theta_1."""
 
@@ -56,7 +57,7 @@ def _hold(x: Array, bound: float) -> Array:
     return x * jax.lax.rsqrt(1 + (x / bound) ** 2)
 
 
-@functools.cache
+@cached
 def spline(bins: int = 8, bound: float = 5.0, *, min_bin: float = 1e-2, min_slope: float = 1e-2) -> Scalar:
     """Monotonic rational-quadratic spline on [-bound, bound], the identity outside (arXiv:1906.04032).
 
@@ -133,7 +134,7 @@ def _log_slope(k: _Bin, u: Array) -> Array:
     return 2 * jnp.log(mean / (mean + (k.left + k.right - 2 * mean) * v)) + jnp.log(numerator)
 
 
-@functools.cache
+@cached
 def mixture(components: int = 8, *, min_scale: float = 1e-2, min_slope: float = 1e-2) -> Scalar:
     """Logit of a mixture of logistic distribution functions (Flow++, arXiv:1902.00275, eqs. 12-13), infinitely smooth.
 

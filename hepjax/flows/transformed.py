@@ -6,11 +6,12 @@ import functools
 
 import jax
 
+from hepjax.caching import cached
 from hepjax.flows.base import mean_nll
 from hepjax.types import Bijection, Flow
 
 
-@functools.cache
+@cached
 def transformed(bijection: Bijection, base: Flow) -> Flow:
     """The density of data that `bijection` maps to events of `base`, under the same condition.
 

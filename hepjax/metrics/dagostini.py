@@ -13,7 +13,6 @@ is right for the first one alone.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -22,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from hepjax.caching import cached
 from hepjax.metrics.histograms import Histogram
 from hepjax.metrics.migration import Migration
 from hepjax.types import InputError
@@ -144,7 +144,7 @@ def bottom_line(
     return BottomLine(at_reco, chi2(difference, unfolded.data_covariance))
 
 
-@functools.cache
+@cached
 def _unfold_and_jacobian(iterations: int) -> Callable[..., tuple[Array, tuple[Array, ...]]]:
     """Jitted (data, counts, missed, fakes) -> numbers, and their Jacobian in each argument."""
 

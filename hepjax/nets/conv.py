@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from hepjax.caching import cached
 from hepjax.nets.functional import functional
 from hepjax.nets.layers import time_embedding
 from hepjax.nets.precision import Precision
@@ -62,7 +61,7 @@ class ConvNet(nn.Module):
         return jnp.broadcast_to(values[..., None, None, :], (*batch, *self.shape, values.shape[-1]))
 
 
-@functools.cache
+@cached
 def conv(
     shape: tuple[int, int],
     channels: int = 32,

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from hepjax.caching import cached
 from hepjax.nets.precision import Precision, enter, leave
 from hepjax.types import Params, PRNGKey
 
@@ -34,7 +35,7 @@ class Made(NamedTuple):
     unroll: Callable[..., tuple[Array, Array]]
 
 
-@functools.cache
+@cached
 def made(
     dim: int,
     out: int,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Literal
 
 import jax
 from flax import linen as nn
 
+from hepjax.caching import cached
 from hepjax.nets.functional import functional
 from hepjax.nets.layers import Project, time_embedding
 from hepjax.nets.precision import Precision
@@ -34,7 +34,7 @@ class MLP(nn.Module):
         return nn.Dense(self.dim_out, kernel_init=start)(h)
 
 
-@functools.cache
+@cached
 def mlp(
     dim_in: int,
     dim_out: int,

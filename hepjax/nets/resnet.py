@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from hepjax.caching import cached
 from hepjax.nets.functional import functional
 from hepjax.nets.layers import Project, ResidualBlock, time_embedding
 from hepjax.nets.precision import Precision
@@ -46,7 +45,7 @@ class ResNet(nn.Module):
         return list(zip(parts[::2], parts[1::2], strict=True))
 
 
-@functools.cache
+@cached
 def resnet(
     dim_in: int,
     dim_out: int,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 
 import jax
@@ -10,6 +9,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array
 
+from hepjax.caching import cached
 from hepjax.nets.functional import functional
 from hepjax.nets.layers import Project
 from hepjax.nets.precision import Precision
@@ -85,7 +85,7 @@ def norm() -> nn.LayerNorm:
     return nn.LayerNorm(reduction_axes=(*VOXELS, -1))
 
 
-@functools.cache
+@cached
 def resnet3d(
     shape: tuple[int, int, int] = (45, 16, 9),
     classes: int = 1,

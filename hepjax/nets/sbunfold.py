@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-
 import jax
 from flax import linen as nn
 
+from hepjax.caching import cached
 from hepjax.nets.functional import functional
 from hepjax.nets.layers import Project, time_embedding
 from hepjax.nets.precision import Precision
@@ -31,7 +30,7 @@ class SBUnfold(nn.Module):
         return x + nn.Dense(self.dim)(h)
 
 
-@functools.cache
+@cached
 def sbunfold(
     dim: int = 6,
     width: int = 32,

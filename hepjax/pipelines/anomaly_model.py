@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from hepjax import dynamics, transforms
+from hepjax.caching import cached
 from hepjax.pipelines import calibration_model, caloflow_coordinates, caloflow_model
 from hepjax.pipelines.anomaly_config import Config
 from hepjax.types import Params as AnyParams
@@ -79,7 +79,7 @@ def trend(spec: Spec) -> Transform:
     return transforms.trend(spec.config.degree)
 
 
-@functools.cache
+@cached
 def likelihoods(spec: Spec) -> Callable[..., Array]:
     """The jitted (key, constants, params of CaloFlow, energy (n,) MeV, voxels (n, v) MeV, rows (n,)) -> (n, q) nats.
 

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from hepjax import flows, inference, transforms
+from hepjax.caching import cached
 from hepjax.pipelines import calibration_features as features
 from hepjax.pipelines import coordinates
 from hepjax.pipelines.calibration_config import Config
@@ -62,7 +63,7 @@ class Calibrated(NamedTuple):
     in_range: Bool[Array, "*batch"]
 
 
-@functools.cache
+@cached
 def build(spec: Spec) -> Flow:
     """One member: the density of standardised features given the standardised ln E, twice differentiable in both.
 
@@ -138,7 +139,7 @@ def log_likelihood(
     return jax.nn.logsumexp(log_probs, axis=0) - jnp.log(len(log_probs)) + log_det
 
 
-@functools.cache
+@cached
 def likelihood(spec: Spec) -> Callable[[Preprocessing, Params, Array, Array], Array]:
     """The jitted (constants, params, voxels (n, v), energy (n, k) MeV) -> ln p(features | energy) (n, k)."""
 
@@ -179,7 +180,7 @@ def calibrated(spec: Spec, constants: Preprocessing, params: Params, voxels: Flo
     )
 
 
-@functools.cache
+@cached
 def calibrator(spec: Spec) -> Callable[[Preprocessing, Params, Array, Array], Calibrated]:
     """The jitted (constants, params, voxels (n, v) MeV, rows (n,)) -> `Calibrated` (n,); nothing depends on rows."""
 

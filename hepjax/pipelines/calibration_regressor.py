@@ -7,7 +7,6 @@ which energy, and turns back at the edges of their range (arXiv:2404.18992, sect
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from hepjax import nets, training, transforms
+from hepjax.caching import cached
 from hepjax.losses import weighted_mean
 from hepjax.pipelines import calibration_features as features
 from hepjax.pipelines import samples
@@ -86,12 +86,12 @@ def predict(state: State, voxels: Float[AnyArray, "*batch v"]) -> Float[Array, "
     return _predictor(state.spec)(state.constants, state.params, jnp.asarray(voxels, float))
 
 
-@functools.cache
+@cached
 def _net(spec: Spec, dim: int) -> Net:
     return nets.mlp(dim, 1, spec.hidden)
 
 
-@functools.cache
+@cached
 def _regressor(spec: Spec, dim: int) -> Regressor:
     net = _net(spec, dim)
 
@@ -102,7 +102,7 @@ def _regressor(spec: Spec, dim: int) -> Regressor:
     return Regressor(net.init, loss)
 
 
-@functools.cache
+@cached
 def _predictor(spec: Spec) -> Callable[[Preprocessing, Params, Array], Array]:
     @jax.jit
     def predict(constants, params, voxels):

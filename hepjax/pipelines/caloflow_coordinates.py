@@ -17,7 +17,6 @@ respect to Lebesgue's measure in MeV, of zeros and empty layers with respect to 
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -28,6 +27,7 @@ from jax.scipy.stats import norm
 from jaxtyping import Array, Float
 
 from hepjax import metrics, transforms
+from hepjax.caching import cached
 from hepjax.types import Constants, Geometry
 
 LEAST_MEV = 1e-3  # below it a layer counts as empty where logarithms of its energy are conditions
@@ -70,7 +70,7 @@ class Fitted(NamedTuple):
     correlations: transforms.Correlations
 
 
-@functools.cache
+@cached
 def caloflow(
     geometry: Geometry, heavy: tuple[bool, ...], nodes: int, scale_noise: float, significance: float
 ) -> Coordinates:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from hepjax import dynamics, flows, transforms
+from hepjax.caching import cached
 from hepjax.pipelines import caloflow_coordinates
 from hepjax.pipelines.caloflow_config import Config
 from hepjax.types import Bijection, Flow, Geometry, Showers
@@ -51,7 +51,7 @@ def coordinates(spec: Spec) -> caloflow_coordinates.Coordinates:
     return caloflow_coordinates.caloflow(spec.geometry, spec.heavy, spec.nodes, config.scale_noise, config.significance)
 
 
-@functools.cache
+@cached
 def layers_flow(spec: Spec) -> Flow:
     """Flow I: z of the layers given the standardised ln E."""
     config = spec.config
@@ -67,7 +67,7 @@ def layers_flow(spec: Spec) -> Flow:
     return flows.transformed(bijection, flows.normal(spec.layers))
 
 
-@functools.cache
+@cached
 def cells_flow(spec: Spec, student: bool = False) -> Flow:
     """Flow II: y of the cells given ln E and z; for the coupling variant both z and y given ln E.
 
@@ -126,7 +126,7 @@ def flow_sample(key, spec: Spec, params: Params, energy: Array, rows: Array) -> 
     return z, flow.sample(key_cells, own, jnp.concatenate([energy, z], -1), rows=rows)
 
 
-@functools.cache
+@cached
 def sampler(spec: Spec) -> Callable[..., Array]:
     """The jitted (key, constants, params, incident_energy (n,), rows (n,)) -> voxels (n, v), in MeV."""
     coords = coordinates(spec)
@@ -140,7 +140,7 @@ def sampler(spec: Spec) -> Callable[..., Array]:
     return sample
 
 
-@functools.cache
+@cached
 def density(spec: Spec, draws: int) -> Callable[..., Array]:
     """The jitted (key, constants, params, incident_energy (n,), voxels (n, v), rows (n,)) -> log p (n,)."""
     coords = coordinates(spec)
@@ -159,7 +159,7 @@ def density(spec: Spec, draws: int) -> Callable[..., Array]:
     return log_prob
 
 
-@functools.cache
+@cached
 def encoder(spec: Spec) -> Callable[..., caloflow_coordinates.Encoded]:
     """The jitted (keys (n,), constants, showers) -> coordinates."""
     return jax.jit(coordinates(spec).encode)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from jaxtyping import Int
 
 from hepjax import dynamics, flows
+from hepjax.caching import cached
 from hepjax.pipelines import caloflow_model as model
 from hepjax.pipelines import stored
 from hepjax.pipelines.caloflow_coordinates import Encoded, Fitted
@@ -74,7 +74,7 @@ def from_disk(spec: model.Spec, constants: Fitted, images: Int[np.ndarray, "o v"
     return of
 
 
-@functools.cache
+@cached
 def _fresh(spec: model.Spec, events: Callable[[Encoded], Events]) -> Callable[..., Events]:
     """The function (key, (constants, images), showers) -> events to train on."""
 
@@ -90,14 +90,30 @@ def _fresh(spec: model.Spec, events: Callable[[Encoded], Events]) -> Callable[..
     return encode
 
 
+def _lessons(encode: Encode, taught: tuple[Any, Any]) -> Encode:
+    """What makes events into lessons of a teacher and a base of these parameters."""
+    return Encode(_lesson(encode.function), (encode.constants, taught))
+
+
+@cached
+def _lesson(encode: Callable[..., Events] | None) -> Callable[..., flows.Lesson]:
+    def of_events(key, constants, events):
+        own, taught = constants
+        return flows.lesson(key, taught, events if encode is None else encode(key, own, events))
+
+    return of_events
+
+
 def fit_flows(key: PRNGKey, spec: model.Spec, inputs: Inputs, folder: Path | None, resume: bool) -> model.Params:
     """Fit the flows of a spec one after the other; `folder` gets a checkpoint of each, and history.csv."""
     config, keys = spec.config, dict(zip(FLOWS, jax.random.split(key, len(FLOWS)), strict=True))
     histories = {}
 
-    def run(name, trained, recipe, events):
-        place = None if folder is None else folder / name
-        fitted = fit(keys[name], trained, folder=place, resume=resume, name=name, **inputs(events, recipe))
+    def run(name, trained, recipe, events, taught=None):
+        place, arguments = None if folder is None else folder / name, inputs(events, recipe)
+        if taught is not None:
+            arguments["encode"] = _lessons(arguments.get("encode", Encode()), taught)
+        fitted = fit(keys[name], trained, folder=place, resume=resume, name=name, **arguments)
         histories[name] = fitted.history
         return fitted.params
 
@@ -110,8 +126,8 @@ def fit_flows(key: PRNGKey, spec: model.Spec, inputs: Inputs, folder: Path | Non
         if config.variant == "student":
             teacher, pupil = (model.cells_blocks(spec, student) for student in (False, True))
             base = flows.normal(spec.geometry.voxels)
-            lessons = flows.distill(teacher, cells["bijection"], pupil, base, cells["base"])
-            learned = run("student", lessons, config.student_training, _of_cells)
+            fixed = cells["bijection"], cells["base"]
+            learned = run("student", flows.distill(teacher, pupil, base), config.student_training, _of_cells, fixed)
             student = {"bijection": learned, "base": cells["base"]}
         params = model.Params(layers, cells, student)
     if folder is not None:

@@ -6,7 +6,6 @@ showers: no negative cell, exact zeros, and cells that add up to the response ti
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ import scipy.linalg
 from jaxtyping import Array, Float
 
 from hepjax import transforms
+from hepjax.caching import cached
 from hepjax.types import AnyArray, Constants, Showers
 
 CORE_SHARE = 0.05
@@ -60,7 +60,7 @@ def core_cells(showers: Showers) -> tuple[int, ...]:
     return tuple(int(i) for i in np.flatnonzero(share >= min(CORE_SHARE, share.max())))
 
 
-@functools.cache
+@cached
 def quantile(voxels: int, core: tuple[int, ...], nodes: int) -> Coordinates:
     """Normal scores given the energy, of the response, the cells outside the core, and the core's log-ratios.
 
@@ -110,7 +110,7 @@ def quantile(voxels: int, core: tuple[int, ...], nodes: int) -> Coordinates:
     return Coordinates(voxels - 1, fit, encode, decode)
 
 
-@functools.cache
+@cached
 def zscore(voxels: int, threshold_mev: float) -> Coordinates:
     """The paper's coordinates (arXiv:2308.12339): z-scores of sum/E and of every cell over the sum.
 

@@ -6,19 +6,18 @@ start from noise too, so that one pipeline trains and samples them. Settings fol
 
 from __future__ import annotations
 
-import functools
-
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from hepjax import bridges, flows, nets
+from hepjax.caching import cached
 from hepjax.pipelines.generative_config import Config
 from hepjax.types import Bridge, Coupled, Events, Flow, Net
 
 BRIDGE_STEPS, FLOW_STEPS = 100, 20
 
 
-@functools.cache
+@cached
 def cinn(config: Config, dim: int, dim_cond: int) -> Bridge:
     """Conditional coupling flow of rational-quadratic splines (cINN, arXiv:2006.06685), trained by its likelihood."""
     bijection = flows.coupling(
@@ -32,13 +31,13 @@ def cinn(config: Config, dim: int, dim_cond: int) -> Bridge:
     return _from_noise(flows.transformed(bijection, flows.normal(dim)))
 
 
-@functools.cache
+@cached
 def cfm(config: Config, dim: int, dim_cond: int) -> Bridge:
     """Conditional flow matching from noise (arXiv:2210.02747)."""
     return _from_noise(flows.matching(net(config, dim, dim + dim_cond), dim, steps=config.steps or FLOW_STEPS))
 
 
-@functools.cache
+@cached
 def didi(config: Config, dim: int, dim_cond: int) -> Bridge:
     """Direct diffusion (DiDi, arXiv:2311.17175) between the two levels of an event, with a Brownian bridge's noise.
 

@@ -9,7 +9,6 @@ exact point masses again, and never values beyond those of the simulation.
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -22,6 +21,7 @@ from scipy.special import ndtr as numpy_ndtr
 from scipy.special import ndtri as numpy_ndtri
 
 from hepjax import dynamics, transforms
+from hepjax.caching import cached
 from hepjax.types import AnyArray, Constants, PRNGKey
 
 LEAST_MASS = 2e-3  # a value that a larger share of the events has is a point mass
@@ -88,7 +88,7 @@ def coordinates(name: str, k: Kinds) -> Coordinates:
     return scores(k) if name == "scores" else zscore(k)
 
 
-@functools.cache
+@cached
 def scores(k: Kinds) -> Coordinates:
     """Normal scores z = Phi^-1(F(x)), at random within an integer and within a point mass.
 
@@ -139,7 +139,7 @@ def scores(k: Kinds) -> Coordinates:
     return Coordinates(fit, encode, decode)
 
 
-@functools.cache
+@cached
 def zscore(k: Kinds) -> Coordinates:
     """z-scores, the published preprocessing of SBUnfold (arXiv:2308.12351); integers are rounded on the way back."""
     integer, scale = np.array(k.integer), transforms.standardize()

@@ -7,7 +7,6 @@ event for every event of the data, `sample` several.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import os
 from collections.abc import Callable
 from typing import NamedTuple
@@ -19,6 +18,7 @@ from jaxtyping import Array, Float, Int
 
 from hepjax import data as readers
 from hepjax import devices, training
+from hepjax.caching import cached
 from hepjax.data.unfolding import columns
 from hepjax.pipelines import acceptance, generative_unfolding, observables, options, prior, reweighting, sbunfold
 from hepjax.pipelines.acceptance import Share
@@ -285,7 +285,7 @@ def _draws(
     return jnp.stack([draw(k) for k in jax.random.split(key, number)], axis=1)
 
 
-@functools.cache
+@cached
 def sampler(bridge: Bridge) -> Callable[..., Array]:
     """Jitted (key, params, x (n, d), cond (n, c) or None, rows (n,)) -> (n, d): the transport of a table."""
     return jax.jit(jax.vmap(bridge.transport, (None, None, 0, 0, 0)))

@@ -15,7 +15,6 @@ EM algorithm for the likelihood of both, the spectrum and theta.
 
 from __future__ import annotations
 
-import functools
 import logging
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -26,6 +25,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from hepjax import inference
+from hepjax.caching import cached
 from hepjax.inference import Maximum
 from hepjax.pipelines import omnifold_diagnostics as diagnostics
 from hepjax.pipelines import profile_information as information
@@ -176,7 +176,7 @@ def _nuisances(run: Run, state: _State, pull: Array, push: Array) -> tuple[Maxim
     return found, information.information(Matched(*map(np.asarray, arrays)), state.control)
 
 
-@functools.lru_cache(maxsize=16)
+@cached
 def log_response(response: Response) -> Callable[..., tuple[Array, Array]]:
     """Jitted (gen (n, d), reco (n, e), theta (k,)) -> log w (n,) and its derivative by theta (n, k)."""
 
@@ -191,7 +191,7 @@ def log_response(response: Response) -> Callable[..., tuple[Array, Array]]:
     return all_events
 
 
-@functools.lru_cache(maxsize=16)
+@cached
 def maximiser(response: Response, penalty: Penalty, starts: int) -> Callable[..., Maximum]:
     """Jitted M-step: (theta (k,), bounds, gen, reco, spectrum (n,), pull (n,), yield, control) -> `Maximum`.
 
@@ -224,7 +224,7 @@ def bounds(config: Config) -> tuple[Float[Array, " k"], Float[Array, " k"]]:
     return low, high
 
 
-@functools.lru_cache(maxsize=16)
+@cached
 def gaussian(nuisances: tuple[Nuisance, ...]) -> Penalty:
     """sum_k (theta_k - centre_k)^2 / (2 sigma_k^2), the auxiliary measurements of the parameters."""
     centre, sigma = (jnp.array([getattr(n, field) for n in nuisances], float) for field in ("centre", "sigma"))

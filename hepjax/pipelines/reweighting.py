@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -13,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from hepjax import classifiers, devices, nets, training, transforms
+from hepjax.caching import cached
 from hepjax.training.history import History
 from hepjax.types import AnyArray, Classifier, Constants, Events, Labelled, Params, PRNGKey
 
@@ -28,7 +28,7 @@ class Ratio(NamedTuple):
     history: History
 
 
-@functools.cache
+@cached
 def classifier(dim: int, hidden: tuple[int, ...], members: int = 1) -> Classifier:
     """Perceptrons that separate two samples of `dim` observables: an ensemble whose logits are averaged.
 
@@ -103,7 +103,7 @@ def fit_mean(
     return _train(key, hidden, table, recipe, members, start, folder=folder, resume=resume, name=name)
 
 
-@functools.cache
+@cached
 def log_ratio(dim: int, hidden: tuple[int, ...], members: int = 1) -> Callable[..., Array]:
     """(constants, params, x (..., dim)) -> (...,) logarithm of the ratio, within +-`MAX_LOG`; compiled."""
     model, scale = classifier(dim, hidden, members), transforms.standardize()

@@ -8,15 +8,14 @@ the spread of gen given reco, where the published one has nearly none.
 
 from __future__ import annotations
 
-import functools
-
 from hepjax import bridges, dynamics
+from hepjax.caching import cached
 from hepjax.pipelines import generative_unfolding
 from hepjax.pipelines.generative_config import Config
 from hepjax.types import Bridge
 
 
-@functools.cache
+@cached
 def bridge(config: Config, dim: int, dim_cond: int) -> Bridge:
     """I2SB between `dim` coordinates of both levels, given `dim_cond` further ones of the detector level."""
     return bridges.i2sb(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from hepjax import bridges, devices, dynamics, nets, transforms
+from hepjax.caching import cached
 from hepjax.pipelines import coordinates
 from hepjax.pipelines.squirels_config import Config
 from hepjax.types import AnyArray, Constants, Geometry, PRNGKey, Showers, Transform
@@ -55,7 +55,7 @@ class Preprocessing(NamedTuple):
     marginals: Bridges | None = None
 
 
-@functools.cache
+@cached
 def shower_coordinates(spec: Spec) -> coordinates.Coordinates:
     """The coordinates in which both bridges work."""
     if spec.config.coordinates == "zscore":
@@ -63,7 +63,7 @@ def shower_coordinates(spec: Spec) -> coordinates.Coordinates:
     return coordinates.quantile(spec.geometry.voxels, spec.core, spec.nodes)
 
 
-@functools.cache
+@cached
 def build(spec: Spec) -> Bridges:
     """Both models, `Bridge` or `DSB`; conditions are (energy) and those of `shape_condition`."""
     config, dim = spec.config, shower_coordinates(spec).dim
@@ -75,7 +75,8 @@ def build(spec: Spec) -> Bridges:
     def shape_net():
         options = {"precision": config.precision, "rematerialise": config.rematerialise}
         if config.net == "conv":
-            return nets.conv(spec.geometry.shape, dim_cond=conditions, **options)
+            rows, columns = spec.geometry.shape
+            return nets.conv((rows, columns), dim_cond=conditions, **options)
         return nets.resnet(dim, dim, config.width, config.blocks, dim_cond=conditions, time=True, **options)
 
     def bridge(net):
@@ -102,7 +103,7 @@ def shape_condition(spec: Spec, energy: Array, full: Array, fast: Array) -> Arra
     return jnp.concatenate([energy, full, fast] if spec.config.method == "dsb" else [energy, full], axis=-1)
 
 
-@functools.cache
+@cached
 def carrier(spec: Spec, which: str) -> Callable[..., Array]:
     """The transport of one bridge: (key, constants, params, x (..., d), cond (..., c), energy (...,) MeV, row).
 
@@ -126,7 +127,7 @@ def scores(spec: Spec) -> Transform:
     return transforms.gaussianize(spec.nodes)
 
 
-@functools.cache
+@cached
 def refinement(spec: Spec) -> Callable[..., Array]:
     """That of one shower: (key, constants, params, incident_energy (), voxels (v,), row ()) -> voxels (v,), in MeV."""
     coords, carry_response, carry_shape = shower_coordinates(spec), carrier(spec, "response"), carrier(spec, "shape")
@@ -144,13 +145,13 @@ def refinement(spec: Spec) -> Callable[..., Array]:
     return refine
 
 
-@functools.cache
+@cached
 def refiner(spec: Spec) -> Callable[..., Array]:
     """The jitted (key, constants, params, incident_energy (n,), voxels (n, v), rows (n,)) -> voxels (n, v), in MeV."""
     return jax.jit(jax.vmap(refinement(spec), (None, None, None, 0, 0, 0)))
 
 
-@functools.cache
+@cached
 def encoder(spec: Spec) -> Callable[..., Bridges]:
     """The jitted (keys, constants of a sample, showers) -> its response and shape."""
     coords = shower_coordinates(spec)
@@ -162,7 +163,7 @@ def encoder(spec: Spec) -> Callable[..., Bridges]:
     return encode
 
 
-@functools.cache
+@cached
 def _carried(spec: Spec, which: str) -> Callable[..., Array]:
     """The jitted transport of a sample, as `carrier` says of one shower."""
     return jax.jit(jax.vmap(carrier(spec, which), (None, None, None, 0, 0, 0, 0)))

@@ -8,7 +8,6 @@ and read by each for itself, a fit under way is written and restored by all toge
 from __future__ import annotations
 
 import contextlib
-import functools
 import importlib.metadata
 import json
 import logging
@@ -25,6 +24,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from hepjax import devices
+from hepjax.caching import cached
 from hepjax.training import spec as specs
 from hepjax.training.table import release
 from hepjax.types import InputError, State
@@ -144,7 +144,7 @@ class Store:
         return _one_line(f"{self.folder}: cannot write the checkpoint")
 
 
-@functools.cache
+@cached
 def versions() -> dict[str, str]:
     """Versions of hepjax and jax, to be kept beside results."""
     return {package: importlib.metadata.version(package) for package in ("hepjax", "jax")}

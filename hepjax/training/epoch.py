@@ -13,6 +13,7 @@ from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Key, UInt32
 
+from hepjax.caching import cached
 from hepjax.training.shuffle import windowed
 from hepjax.training.table import copy
 from hepjax.types import Constants, Loss, Params, PRNGKey
@@ -67,9 +68,13 @@ class Encode(NamedTuple):
     constants: Constants = None
 
 
-@functools.lru_cache(maxsize=64)
-def starter(recipe: Recipe) -> Callable[[Params], Carry]:
-    """The jitted function of parameters that gives the carry before the first step, in memory of its own."""
+@cached
+def starter(loss: Callable, recipe: Recipe) -> Callable[[Params], Carry]:
+    """The jitted function of parameters that gives the carry before the first step, in memory of its own.
+
+    One for each loss, as all that is compiled for the shapes of a model, so that it goes when the model does.
+    """
+    del loss
     init = optimiser(recipe.weight_decay, recipe.clip_norm).init
 
     def start(params: Params) -> Carry:
@@ -78,7 +83,14 @@ def starter(recipe: Recipe) -> Callable[[Params], Carry]:
     return jax.jit(start, out_shardings=NamedSharding(recipe.mesh, PartitionSpec()))
 
 
-@functools.lru_cache(maxsize=64)
+@cached
+def copier(loss: Callable) -> Callable[[Params], Params]:
+    """The jitted copy of a model's parameters."""
+    del loss
+    return jax.jit(lambda params: copy(params))
+
+
+@cached
 def compiled(loss: Callable[[PRNGKey, Params, Any], Loss], recipe: Recipe, encode: Callable | None = None) -> Callable:
     """The jitted call that trains for some epochs; the same loss, recipe and encode give the same function.
 
@@ -116,7 +128,7 @@ def compiled(loss: Callable[[PRNGKey, Params, Any], Loss], recipe: Recipe, encod
     return jax.jit(run, donate_argnums=0, out_shardings=NamedSharding(recipe.mesh, PartitionSpec()))
 
 
-@functools.lru_cache(maxsize=64)
+@cached
 def compiled_window(loss: Callable, recipe: Recipe, encode: Callable | None = None) -> Callable:
     """The jitted call that trains on the events of a window, read from disk, as `compiled` does on a table.
 
@@ -144,7 +156,7 @@ def compiled_window(loss: Callable, recipe: Recipe, encode: Callable | None = No
     return jax.jit(run, donate_argnums=0, out_shardings=NamedSharding(recipe.mesh, PartitionSpec()))
 
 
-@functools.lru_cache(maxsize=64)
+@cached
 def compiled_validation(loss: Callable, recipe: Recipe, encode: Callable | None = None) -> Callable:
     """The jitted `run(key, params, constants, held) -> history` of an epoch's validation, as in `compiled`."""
     sharded = NamedSharding(recipe.mesh, PartitionSpec("data"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from jaxtyping import Float
@@ -27,16 +27,18 @@ def extend(history: Mapping[str, np.ndarray], rows: Mapping[str, np.ndarray]) ->
     return {name: np.append(history.get(name, []), rows[name]) for name in order}
 
 
-def check_finite(rows: Mapping[str, np.ndarray], name: str) -> None:
+def check_finite(rows: Mapping[str, np.ndarray], name: str, cause: Callable[[], str | None]) -> None:
     """Raise `TrainingError` for the first epoch whose loss, gradient or validation loss is not finite.
 
-    The loss and the gradient are means over an epoch's steps, so that one bad step shows.
+    The loss and the gradient are means over an epoch's steps, so that one bad step shows. cause: what is to blame, or
+    None.
     """
     for quantity in ("loss", "grad_norm", "val_loss"):
         bad = ~np.isfinite(rows.get(quantity, 0.0))
         if np.any(bad):
             epoch = int(rows["epoch"][np.argmax(bad)])
-            raise TrainingError(f"{name}: {quantity} is not finite in epoch {epoch}; a smaller learning rate may help")
+            why = cause() or "a smaller learning rate may help"
+            raise TrainingError(f"{name}: {quantity} is not finite in epoch {epoch}; {why}")
 
 
 @devices.by_first

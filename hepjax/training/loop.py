@@ -137,8 +137,9 @@ def fit(
     begin = params
     if begin is None:
         begin = start.params(init_key, model.init, encode, start.sample(sample_key, train))
-    carry = epoch.starter(recipe)(devices.replicate(begin, plan.mesh))
-    state = _Fit(carry, table.copy(carry.average), np.inf, 0, {})
+    carry = epoch.starter(model.loss, recipe)(devices.replicate(begin, plan.mesh))
+    copy = epoch.copier(model.loss)
+    state = _Fit(carry, copy(carry.average), np.inf, 0, {})
     selection = "score" if score is not None else "val_loss" if held is not None else None
     if isinstance(train, stream.Stream):
         trainer = windows.Trainer(run_key, train.source, held, model.loss, encode, recipe, plan)
@@ -163,10 +164,10 @@ def fit(
             if rows is not None:
                 numbers = np.arange(before, before + len(rows["loss"]))
                 rows = {"epoch": numbers + 1, "learning_rate": plan.rates[numbers, -1], **rows}
-                check_finite(rows, name)
+                check_finite(rows, name, lambda: _to_blame(data, validation, params, encode.constants))
                 if score is not None:
                     rows["score"] = _score(score, score_key, carry.average, rows["epoch"], name)
-                state = _select(state._replace(history=extend(state.history, rows)), selection)
+                state = _select(state._replace(history=extend(state.history, rows)), selection, copy)
             due = _finished(state, config) or _due(before, state.done, config.checkpoint_every)
             if store is not None and (due or _late(saved, config)):
                 notes = {**_notes(state), "position": trainer.position(), "identity": itself}
@@ -174,6 +175,12 @@ def fit(
                 saved = time.monotonic()
             show(trainer.number(state.done) / trainer.windows, _summary(state))
     return Fitted(table.release(state.best), table.release(state.carry.params), state.history, state.best_epoch)
+
+
+def _to_blame(data: Any, validation: Any, params: Params, constants: Any) -> str | None:
+    """The first value that a fit was given and that is no finite number, in words."""
+    named = {"data": data, "validation": validation, "params": params, "constants": constants}
+    return next(filter(None, (stream.bad_value(given, name) for name, given in named.items())), None)
 
 
 def _score(score: Callable, key: PRNGKey, average: Params, epochs: np.ndarray, name: str) -> np.ndarray:
@@ -184,12 +191,12 @@ def _score(score: Callable, key: PRNGKey, average: Params, epochs: np.ndarray, n
     return np.append(np.full(len(epochs) - 1, np.nan), value)
 
 
-def _select(state: _Fit, selection: str | None) -> _Fit:
+def _select(state: _Fit, selection: str | None, copy: Callable[[Params], Params]) -> _Fit:
     """Keep the average when it is the best so far, or always where nothing selects."""
     value = float(state.history[selection][-1]) if selection else -np.inf
     if selection and state.best_epoch and value >= state.best_value:
         return state
-    return state._replace(best=table.copy(state.carry.average), best_value=value, best_epoch=state.done)
+    return state._replace(best=copy(state.carry.average), best_value=value, best_epoch=state.done)
 
 
 def _finished(state: _Fit, config: Config) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ import jax
 import numpy as np
 
 from hepjax import devices
+from hepjax.caching import cached
 from hepjax.training import table
 from hepjax.training.epoch import Encode
 from hepjax.training.stream import Stream
@@ -50,7 +50,7 @@ def _blocks(key: PRNGKey, count: int) -> list[slice]:
     return [slice(int(start), int(start) + BLOCK) for start in starts]
 
 
-@functools.lru_cache(maxsize=64)
+@cached
 def _compiled(init: Callable[..., Params], encode: Callable | None) -> Callable[..., Params]:
     def run(init_key, encode_key, constants, events):
         return init(init_key, events if encode is None else encode(encode_key, constants, events))

@@ -106,6 +106,14 @@ def pieces(source: Source) -> Iterator[Any]:
     return (source[start : start + PASS] for start in range(0, len(source), PASS))
 
 
+def bad_value(data: Any, name: str) -> str | None:
+    """As `table.bad_value`, of a table in memory or a `Stream`, which is read to the first bad value."""
+    if not isinstance(data, Stream):
+        return table.bad_value(data, name)
+    found = (table.bad_value(piece, name, n * PASS) for n, piece in enumerate(pieces(data.source)))
+    return next(filter(None, found), None)
+
+
 def split(key: PRNGKey, stream: Stream, fraction: float) -> tuple[Stream, Any | None]:
     """Disjoint random parts: a stream to train on, and events for validation in memory, None for a fraction of zero."""
     train, held = map(np.sort, table.split_rows(key, len(stream.source), fraction))

@@ -110,12 +110,25 @@ def chunked(table: Table, batch_size: int) -> Table:
     return jax.tree.map(lambda x: x[: chunks * size].reshape(chunks, size, *x.shape[1:]), table)
 
 
+def bad_value(table: Any, name: str, first: int = 0) -> str | None:
+    """The first value of a table that is no finite number, and where it is, in words; None where all are finite.
+
+    first: the number of the first row.
+    """
+    for path, leaf in jax.tree_util.tree_leaves_with_path(table):
+        values = np.asarray(leaf)
+        if jnp.issubdtype(values.dtype, jnp.inexact) and not np.isfinite(values).all():
+            place = np.argwhere(~np.isfinite(values))[0]
+            where = f" in row {first + place[0]}" if values.ndim else ""
+            return f"{name}{jax.tree_util.keystr(path)} is {values[tuple(place)]}{where}, expected finite numbers"
+    return None
+
+
 def release(tree: Any) -> Any:
     """The tree as arrays of the default device, free to be used with arrays of any other."""
     return jax.tree.map(lambda x: jnp.asarray(np.array(x)), tree)
 
 
-@jax.jit
 def copy(tree: Any) -> Any:
     """The tree in memory of its own, which may be donated; without weak types, which would compile a second time."""
     return jax.tree.map(lambda x: jnp.array(x, dtype=jnp.result_type(x)), tree)

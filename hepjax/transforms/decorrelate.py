@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 from typing import NamedTuple
 
@@ -10,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from hepjax.caching import cached
 from hepjax.transforms.host import floats
 from hepjax.types import Transform
 
@@ -30,7 +30,7 @@ class Correlations(NamedTuple):
     inverse: Float[Array, "d d"]
 
 
-@functools.cache
+@cached
 def decorrelate(significance: float = 5.0) -> Transform:
     """`y = L^-1 (x - m(cond)) / scale`: a Gaussian copula whose mean follows the conditions.
 

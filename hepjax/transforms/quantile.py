@@ -7,7 +7,6 @@ edges at fixed energies and tails stay what the sample shows.
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import NamedTuple
 
@@ -19,6 +18,7 @@ from jaxtyping import Array, Float, Key
 from scipy.special import ndtr as numpy_ndtr
 from scipy.special import ndtri as numpy_ndtri
 
+from hepjax.caching import cached
 from hepjax.draws import draw_uniform
 from hepjax.transforms.host import floats
 from hepjax.types import Transform
@@ -63,7 +63,7 @@ def quantize(y: Float[Array, "*batch d"]) -> Float[Array, "*batch d"]:
     return jnp.maximum(y, 0)
 
 
-@functools.cache
+@cached
 def gaussianize(nodes: int = 16, knots: int = 65, *, point_mass: bool = False) -> Transform:
     """Standard normal scores of every coordinate given the first condition: z = Phi^-1(F(x | cond)).
 

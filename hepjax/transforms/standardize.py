@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from hepjax.caching import cached
 from hepjax.transforms.host import floats
 from hepjax.types import Transform
 
@@ -20,7 +20,7 @@ class Moments(NamedTuple):
     scale: Float[Array, " d"]
 
 
-@functools.cache
+@cached
 def standardize() -> Transform:
     """z-score of every column: `y = (x - mean) / scale`, `log|dy/dx| = -sum(log(scale))`."""
 

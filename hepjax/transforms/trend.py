@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from hepjax.caching import cached
 from hepjax.transforms.host import floats
 from hepjax.types import Transform
 
@@ -29,7 +29,7 @@ class Trend(NamedTuple):
     log_scale: Float[Array, "k d"]
 
 
-@functools.cache
+@cached
 def trend(degree: int = 3) -> Transform:
     """`y = (x - m(cond)) / s(cond)` with polynomials m and ln s; infinitely differentiable in x and the condition.
 

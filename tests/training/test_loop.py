@@ -8,7 +8,7 @@ import optax
 import pytest
 
 from hepjax import flows
-from hepjax.training import Config, TrainingError, fit, write_history
+from hepjax.training import Config, Stream, TrainingError, fit, write_history
 from hepjax.training.plan import ema_decays, learning_rates
 from hepjax.types import Events, InputError
 
@@ -191,6 +191,33 @@ def test_a_loss_that_is_not_finite_stops_with_its_epoch(model, data):
     with pytest.raises(TrainingError, match=r"^energy: loss is not finite in epoch \d+") as error:
         fit(KEY, broken, data, config, name="energy")
     assert "\n" not in str(error.value) and isinstance(error.value, FloatingPointError)
+
+
+@pytest.mark.parametrize("stored", [False, True])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_bad_data_are_to_blame_for_a_bad_loss(model, data, value, stored):
+    """By their row in what was given, whatever is held out of it."""
+    data["x"][101, 2] = value
+    with pytest.raises(TrainingError, match=rf"not finite in epoch \d; data\['x'\] is {value} in row 101, expected"):
+        fit(KEY, model, Stream(Rows(data)) if stored else data, QUICK)
+
+
+@dataclasses.dataclass
+class Rows:
+    """A table read in slices."""
+
+    table: dict
+
+    def __len__(self):
+        return len(self.table["y"])
+
+    def __getitem__(self, rows):
+        return {name: column[rows] for name, column in self.table.items()}
+
+
+def test_bad_parameters_are_to_blame(model, data):
+    with pytest.raises(TrainingError, match=r"params\['b'\] is nan, expected"):
+        fit(KEY, model, data, QUICK, params={"w": jnp.ones(3), "b": jnp.array(np.nan)})
 
 
 def test_a_score_that_is_not_a_number_stops(model, data):
