@@ -143,7 +143,8 @@ def digest(tree: Any) -> str:
         if isinstance(leaf, stored.Stored):
             found.update(f"{len(leaf)} {digest(rows_all_over(leaf.showers))}".encode())
         elif isinstance(leaf, jax.Array | np.ndarray):
-            array = np.ascontiguousarray(leaf)
+            key = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+            array = np.ascontiguousarray(jax.random.key_data(leaf) if key else leaf)
             found.update(f"{array.shape} {array.dtype}".encode())
             found.update(array.reshape(-1).view(np.uint8).data)
     return found.hexdigest()
