@@ -25,6 +25,7 @@ from types import ModuleType
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from hepjax import data, devices, report
@@ -143,7 +144,7 @@ def digest(tree: Any) -> str:
         if isinstance(leaf, stored.Stored):
             found.update(f"{len(leaf)} {digest(rows_all_over(leaf.showers))}".encode())
         elif isinstance(leaf, jax.Array | np.ndarray):
-            key = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+            key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
             array = np.ascontiguousarray(jax.random.key_data(leaf) if key else leaf)
             found.update(f"{array.shape} {array.dtype}".encode())
             found.update(array.reshape(-1).view(np.uint8).data)
