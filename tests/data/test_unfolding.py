@@ -101,9 +101,10 @@ def test_data_pass_every_check_of_theirs_and_no_other(tmp_path):
 def test_truth_needs_no_detector_level(tmp_path):
     passed = np.arange(ROWS) % 2 == 0
     path = raw(tmp_path / "f.hdf5", sim=None, weight=np.arange(6.0), pass_gen=passed, pass_reco=~PASS)
-    gen, weight = unfolding.read_truth(path, ["tau21", "pt_gev"])
-    np.testing.assert_array_equal(gen, GEN[passed][:, [3, 0]])
-    np.testing.assert_array_equal(weight, [0, 2, 4])
+    truth = unfolding.read_truth(path, ["tau21", "pt_gev"])
+    np.testing.assert_array_equal(truth.gen, GEN[passed][:, [3, 0]])
+    np.testing.assert_array_equal(truth.weight, [0, 2, 4])
+    assert truth.columns == (Column("tau21"), Column("pt_gev", "GeV"))
     with pytest.raises(InputError, match=r"f\.hdf5:gen: no column mass_gev, expected mass_gev \(found: pt_gev, wid"):
         unfolding.read_truth(path, ["mass_gev"])
 
@@ -115,8 +116,8 @@ def test_defaults_of_what_a_file_need_not_say(tmp_path):
     assert (read.weight == 1).all() and read.pass_gen.all() and read.pass_reco.all()
     assert read.gen_columns == read.reco_columns
     assert [c.unit for c in read.gen_columns] == ["GeV", "", "mm", ""]
-    for array in (read.gen, read.reco, read.weight):
-        assert type(array) is np.ndarray and array.dtype == np.float32
+    for array, dtype in ((read.gen, np.float32), (read.reco, np.float32), (read.weight, np.float64)):
+        assert type(array) is np.ndarray and array.dtype == dtype
 
 
 def test_weights_and_flags_are_read_and_may_be_negative_and_integers(tmp_path):
@@ -125,7 +126,7 @@ def test_weights_and_flags_are_read_and_may_be_negative_and_integers(tmp_path):
     read = unfolding.read(path)
     assert read.pass_reco.dtype == read.pass_gen.dtype == bool
     np.testing.assert_array_equal(read.pass_reco, ~read.pass_gen)
-    np.testing.assert_array_equal(read.weight, weight.astype(np.float32))
+    np.testing.assert_array_equal(read.weight, weight)
     measured = unfolding.read_measured(raw(path, weight=weight, pass_reco=flag == 0))
     np.testing.assert_array_equal(measured.reco, SIM[flag == 0])
     np.testing.assert_array_equal(measured.weight, weight[flag == 0])
@@ -202,6 +203,37 @@ def test_several_files_must_be_paired_one_by_one_and_have_the_same_units(tmp_pat
     raw(two, attrs={"columns": NAMES, "units": ["MeV", "", "mm", ""]})
     with pytest.raises(InputError, match=r"2\.hdf5:sim: pt_gev in units 'MeV', expected 'GeV' as in the first file"):
         unfolding.read_measured(tmp_path / "?.hdf5")
+
+
+def test_several_files_have_the_same_weights_and_flags_or_none(tmp_path):
+    """What one file lacks is no default where another has it, whichever comes first."""
+    one, two = raw(tmp_path / "1.hdf5", weight=0.01 * ONES, pass_reco=PASS), raw(tmp_path / "2.hdf5", pass_reco=PASS)
+    line = r"^\S+2\.hdf5:weight: missing key weight, expected it as \S+1\.hdf5 has it$"
+    for files in ([one, two], [two, one], [one, one, two]):
+        with pytest.raises(InputError, match=line):
+            unfolding.read(files)
+    raw(two, weight=ONES)
+    for read in (unfolding.read, unfolding.read_measured):
+        with pytest.raises(InputError, match=r"2\.hdf5:pass_reco: missing key pass_reco, expected it as"):
+            read(tmp_path / "?.hdf5")
+    assert len(unfolding.read_truth(tmp_path / "?.hdf5")) == 2 * ROWS  # does not ask for it
+
+
+def test_names_that_are_nearly_those_of_weights_and_flags_are_noted(tmp_path, caplog):
+    unfolding.read(raw(tmp_path / "f.hdf5", mc_weight=ONES, pass_truth=PASS, pass_reco=PASS))
+    line = "no {0}, so every event {1}; {2} is not read: expected the name {0} if it is meant"
+    assert [record.message for record in caplog.records] == [
+        f"{tmp_path / 'f.hdf5'}: {line.format('weight', 'weighs one', 'mc_weight')}",
+        f"{tmp_path / 'f.hdf5'}: {line.format('pass_gen', 'passes', 'pass_truth')}",
+    ]
+    caplog.clear()
+    unfolding.read(raw(tmp_path / "f.hdf5", weight=ONES, mc_weight=ONES, pass_gen=PASS, pass_reco=PASS))
+    assert not caplog.records
+
+
+def test_weights_too_small_for_float32_are_kept(tmp_path):
+    """A cross section in square metres, an event."""
+    np.testing.assert_array_equal(unfolding.read(raw(tmp_path / "f.hdf5", weight=3e-50 * ONES)).weight, 3e-50)
 
 
 @pytest.mark.parametrize("name, unit", [("e_tev", "TeV"), ("e_mev", "MeV"), ("gev", "GeV"), ("mm_x", ""), ("", "")])

@@ -111,14 +111,14 @@ def test_flat_tables(tmp_path, rng, suffix, sim):
     read = unfolding.read(path, gen=["n", "mass_gev"])
     expected = np.stack([table["gen_n"], table["gen_mass_gev"]], -1)
     np.testing.assert_array_equal(read.gen, expected.astype(np.float32))
-    np.testing.assert_array_equal(read.weight, table["weight"].astype(np.float32))
+    np.testing.assert_array_equal(read.weight, table["weight"])
     np.testing.assert_array_equal(read.pass_reco, table["pass_reco"])
     assert read.pass_gen.all() and read.gen_columns == (Column("n"), Column("mass_gev", "GeV"))
     assert {c.name for c in read.reco_columns} == {"n", "tau21", "mass_gev"}
     measured = unfolding.read_measured(path, ["tau21"])
     np.testing.assert_array_equal(measured.reco[:, 0], table[f"{sim}tau21"][table["pass_reco"]].astype(np.float32))
-    gen, weight = unfolding.read_truth(path, ["tau21"])
-    assert gen.shape == (ROWS, 1) and weight.shape == (ROWS,)
+    truth = unfolding.read_truth(path, ["tau21"])
+    assert truth.gen.shape == (ROWS, 1) and truth.weight.shape == (ROWS,)
 
 
 @pytest.mark.parametrize("suffix", ["root", "parquet"])
@@ -200,6 +200,28 @@ def test_without_the_extra_a_line_says_what_to_install(tmp_path, rng, monkeypatc
     monkeypatch.delitem(sys.modules, "pyarrow.parquet", raising=False)
     with pytest.raises(InputError, match=rf"needs {package}, expected .*: pip install 'hepjax\[tables\]'"):
         unfolding.read(tmp_path / f"f.{suffix}")
+
+
+@pytest.mark.parametrize("suffix", ["root", "parquet", "npz"])
+def test_misnamed_weights_are_noted_in_all_formats(tmp_path, rng, suffix, caplog):
+    path = tmp_path / f"f.{suffix}"
+    if suffix == "npz":
+        energyflow(path, rng, weights=np.ones(ROWS))
+    else:
+        table = flat(rng)
+        write_flat(path, {"weights": table.pop("weight"), **table})
+    unfolding.read(path)
+    (record,) = caplog.records
+    assert "no weight, so every event weighs one; weights is not read" in record.message
+
+
+def test_energyflow_weights_and_flags(tmp_path, rng):
+    passed = np.arange(ROWS) % 2 == 0
+    energyflow(tmp_path / "f.npz", rng, weight=np.arange(1.0, ROWS + 1), pass_reco=passed)
+    read = unfolding.read(tmp_path / "f.npz")
+    np.testing.assert_array_equal(read.weight, np.arange(1.0, ROWS + 1))
+    np.testing.assert_array_equal(read.pass_reco, passed)
+    assert read.pass_gen.all()
 
 
 def test_several_files_one_after_the_other(tmp_path, rng):

@@ -86,9 +86,9 @@ def test_hdf5_layout_is_what_others_read(tmp_path):
         assert list(file["gen"].attrs["units"]) == ["GeV", "", "cm"]
         assert file.attrs["method"] == "omnifold" and file.attrs["seed"] == 3
         assert json.loads(file.attrs["software"]) == {"hepjax": hepjax.__version__}
-    gen, weight = unfolding.read_truth(tmp_path / "u.hdf5", ["radius", "mass_gev"])
-    np.testing.assert_array_equal(gen, given.gen[:, [2, 0]])
-    np.testing.assert_array_equal(weight, given.weight)
+    truth = unfolding.read_truth(tmp_path / "u.hdf5", ["radius", "mass_gev"])
+    np.testing.assert_array_equal(truth.gen, given.gen[:, [2, 0]])
+    np.testing.assert_array_equal(truth.weight, given.weight)
 
 
 def test_parquet_layout_is_what_others_read(tmp_path):
@@ -99,7 +99,7 @@ def test_parquet_layout_is_what_others_read(tmp_path):
     assert table.schema.field("gen_mass_gev").metadata == {b"unit": b"GeV"}
     assert json.loads(table.schema.metadata[b"hepjax.unfolded"])["method"] == "omnifold"
     np.testing.assert_array_equal(np.stack(table["weight_replicas"].to_numpy(), 1), given.replicas)
-    np.testing.assert_array_equal(unfolding.read_truth(tmp_path / "u.parquet", ["n"])[0], given.gen[:, [1]])
+    np.testing.assert_array_equal(unfolding.read_truth(tmp_path / "u.parquet", ["n"]).gen, given.gen[:, [1]])
 
 
 @FORMATS

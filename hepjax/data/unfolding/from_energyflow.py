@@ -1,7 +1,8 @@
 """Z + jets of OmniFold (arXiv:1911.09107; Zenodo 3548091), in the files that the package EnergyFlow loads.
 
 `{Pythia26,Herwig}_Zjet_pTZ-200GeV_{i}.npz` hold arrays for the leading jet, named `gen_` or `sim_` and a key: `jets`
-(pT, y, phi, m) in GeV, `mults`, `widths`, `sdms` (soft-drop mass in GeV), `zgs`, `tau2s`, all paired by row.
+(pT, y, phi, m) in GeV, `mults`, `widths`, `sdms` (soft-drop mass in GeV), `zgs`, `tau2s`, all paired by row. Beside
+them may be `weight`, `pass_gen` and `pass_reco`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 from hepjax.data.addresses import Address
 from hepjax.data.unfolding.checks import check_rows
 from hepjax.data.unfolding.columns import column, select
-from hepjax.data.unfolding.records import Asked, Content, float32, opened, require_no_group
+from hepjax.data.unfolding.records import Asked, Content, extras_of, float32, opened, require_no_group
 from hepjax.types import Column, InputError
 
 Arrays = Mapping[str, np.ndarray]
@@ -26,12 +27,13 @@ def read(address: Address, asked: Asked) -> Content:
         require_no_group(address)
         with np.load(address.path) as archive:
             arrays = {level: _arrays(archive, address, level, chosen) for level, chosen in columns.items()}
+            extras, names = {key: archive[key] for key in extras_of(asked) if key in archive}, list(archive)
     check_rows({f"{level}_{key}": len(array) for level, of in arrays.items() for key, array in of.items()}, address)
     values = {}
     for level, chosen in columns.items():
         built = np.stack([OBSERVABLES_OF[c.name][1](arrays[level]) for c in chosen], axis=-1)
         values[level] = float32(address.key(level), built)
-    return Content(values, columns, {})
+    return Content(values, columns, extras, names)
 
 
 def _ln_rho(arrays: Arrays) -> np.ndarray:

@@ -23,7 +23,9 @@ def read(address: Address, asked: Asked) -> Content:
         available = columns_of(where, table, found.attributes_of[level])
         columns[level] = select(available, names, where)
         values[level] = float32(where, table[:, [available.index(c) for c in columns[level]]])
-    return Content(values, columns, {key: array for key, array in found.arrays.items() if key not in asked})
+    with hdf5.opened(address) as group:
+        there = list(group)
+    return Content(values, columns, {key: array for key, array in found.arrays.items() if key not in asked}, there)
 
 
 def columns_of(where: str, table: np.ndarray, attributes: Mapping[str, Any]) -> list[Column]:

@@ -84,4 +84,4 @@ def _read(address: Address, asked: Asked, table: Table) -> Content:
         level: np.stack([float32(address.key(name), arrays[name]) for name in names], axis=-1)
         for level, names in wanted.items()
     }
-    return Content(values, columns, {key: np.asarray(arrays[key]) for key in extras})
+    return Content(values, columns, {key: np.asarray(arrays[key]) for key in extras}, table.names)

@@ -6,14 +6,13 @@ import glob
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Float
 
 from hepjax.data import addresses
 from hepjax.data.addresses import Address
-from hepjax.data.unfolding import from_energyflow, from_hdf5, from_tables
+from hepjax.data.unfolding import defaults, from_energyflow, from_hdf5, from_tables
 from hepjax.data.unfolding.checks import Where, check_events, check_rows, check_sums
-from hepjax.data.unfolding.records import FLAGS, GEN, SIM, WEIGHT, Asked, Content, Level, Sample, float32
-from hepjax.types import InputError, Measured, Unfolding
+from hepjax.data.unfolding.records import FLAGS, GEN, SIM, WEIGHT, Asked, Content, Level, Sample, numbers
+from hepjax.types import InputError, Measured, Unfolded, Unfolding
 
 Files = Where | Sequence[Where]
 Names = Sequence[str] | None
@@ -31,7 +30,8 @@ def read(address: Files, gen: Names = None, reco: Names = None) -> Unfolding:
 
     address: of one file, of several in a list, or with wildcards; their events are taken one file after the other.
     gen, reco: the names of the columns to read, in the order asked for; by default `OBSERVABLES` where the file has
-    them all, else all that it has. Without weights an event weighs one; without flags every event passes.
+    them all, else all that it has. Without weights an event weighs one; without flags every event passes; of several
+    files all have them, or none. Weights are float64, for their scale may be any.
     Raises InputError, one line with file, key and expectation, for whatever is wrong with a file or its content.
     """
     sample = read_sample(address, {GEN: gen, SIM: reco})
@@ -57,23 +57,24 @@ def read_measured(address: Files, reco: Names = None) -> Measured:
     return Measured(events.values, sample.weight, events.columns)[events.passed]
 
 
-def read_truth(address: Files, gen: Names = None) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, " n"]]:
-    """Read and check events at particle level and their weights, as `read` does; without those that fail `pass_gen`.
+def read_truth(address: Files, gen: Names = None) -> Unfolded:
+    """Read and check events at particle level, as `read` does; without those that fail `pass_gen`.
 
     Detector level is not looked at, and need not be there: files of unfolded events have none.
     """
     sample = read_sample(address, {GEN: gen})
     events = sample.levels[GEN]
     passed = np.asarray(events.passed)
-    return np.asarray(events.values)[passed], np.asarray(sample.weight)[passed]
+    return Unfolded(np.asarray(events.values)[passed], np.asarray(sample.weight)[passed], events.columns)
 
 
 def read_sample(address: Files, asked: Asked) -> Sample:
     """The events of all files at the levels asked for, checked file by file and in total."""
     where, *others = _files(address)
-    first = _read_one(where, asked)
+    content, first = _read_one(where, asked)
+    defaults.note_names(where, content, asked)
     asked = {level: [c.name for c in events.columns] for level, events in first.levels.items()}
-    sample = _concatenate([first, *(_read_like(first, other, asked) for other in others)])
+    sample = _concatenate([first, *(_read_like(where, content, other, asked) for other in others)])
     check_sums(sample, where)
     return sample
 
@@ -91,21 +92,22 @@ def _files(address: Files) -> list[Address]:
     return found
 
 
-def _read_one(address: Address, asked: Asked) -> Sample:
-    """The events of one file, with weights and flags whether it has them or not, all sound and paired by row."""
+def _read_one(address: Address, asked: Asked) -> tuple[Content, Sample]:
+    """What a file has, and its events, with weights and flags in any case, all sound and paired by row."""
     content = FORMATS.get(address.path.suffix, from_hdf5.read)(address, asked)
     lengths = {key: len(np.atleast_1d(array)) for key, array in {**content.values, **content.extras}.items()}
     check_rows(lengths, address)
     sample = _complete(content, next(iter(lengths.values())), address)
     check_events(sample, address)
-    return sample
+    return content, sample
 
 
-def _read_like(first: Sample, address: Address, asked: Asked) -> Sample:
-    """A further file, in the units of the first."""
-    sample = _read_one(address, asked)
+def _read_like(where: Address, first: Content, address: Address, asked: Asked) -> Sample:
+    """A further file, in the units of the first, with weights and flags where that has them."""
+    content, sample = _read_one(address, asked)
+    defaults.require_alike({where: first, address: content})
     for level, events in sample.levels.items():
-        for found, expected in zip(events.columns, first.levels[level].columns, strict=True):
+        for found, expected in zip(events.columns, first.columns[level], strict=True):
             if found != expected:
                 line = f"{expected.name} in units {found.unit!r}, expected {expected.unit!r} as in the first file"
                 raise InputError(f"{address.key(level)}: {line}")
@@ -113,12 +115,12 @@ def _read_like(first: Sample, address: Address, asked: Asked) -> Sample:
 
 
 def _complete(content: Content, rows: int, address: Address) -> Sample:
-    weight = content.extras.get(WEIGHT, np.ones(rows, np.float32))
+    weight = content.extras.get(WEIGHT, np.ones(rows))
     levels = {
         level: Level(values, content.columns[level], _flag(content.extras, FLAGS[level], rows, address))
         for level, values in content.values.items()
     }
-    return Sample(levels, float32(address.key(WEIGHT), weight))
+    return Sample(levels, numbers(address.key(WEIGHT), weight).astype(np.float64))
 
 
 def _flag(extras: Mapping[str, np.ndarray], key: str, rows: int, address: Address) -> np.ndarray:

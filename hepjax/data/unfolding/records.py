@@ -23,12 +23,13 @@ class Content(NamedTuple):
     """What a file has of what was asked for.
 
     values: level -> (n, d) float32. columns: level -> d of them. extras: those of `weight`, `pass_gen` and `pass_reco`
-    that the file has, as they are.
+    that the file has, as they are. names: of everything that the file has.
     """
 
     values: Mapping[str, np.ndarray]
     columns: Mapping[str, tuple[Column, ...]]
     extras: Mapping[str, np.ndarray]
+    names: Sequence[str] = ()
 
 
 class Level(NamedTuple):
@@ -53,10 +54,15 @@ def extras_of(asked: Asked) -> tuple[str, ...]:
 
 def float32(where: str, values: np.ndarray) -> np.ndarray:
     """Numbers as float32; raises InputError for other types. What overflows becomes infinite."""
+    with np.errstate(over="ignore"):
+        return numbers(where, values).astype(np.float32)
+
+
+def numbers(where: str, values: np.ndarray) -> np.ndarray:
+    """The values; raises InputError unless they are numbers."""
     if values.dtype.kind not in "fiu":
         raise InputError(f"{where}: type {values.dtype}, expected numbers")
-    with np.errstate(over="ignore"):
-        return values.astype(np.float32)
+    return values
 
 
 @contextlib.contextmanager
