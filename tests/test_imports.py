@@ -15,7 +15,7 @@ PACKAGE = ROOT / "hepjax"
 FILES = sorted(PACKAGE.rglob("*.py"))
 MAX_LINES = 400
 
-BASE = {"types", "draws", "files", "losses", "devices", "caching"}
+BASE = {"types", "draws", "files", "losses", "devices", "caching", "units"}
 FUNCTIONS = {"transforms", "nets", "dynamics"}
 MODELS = {"bridges", "classifiers", "flows"}
 ROOMS = BASE | FUNCTIONS | MODELS | {"inference", "training", "metrics", "data", "report", "evaluation", "pipelines"}
@@ -26,6 +26,7 @@ ALLOWED = {
     "losses": {"types"},
     "caching": set(),
     "devices": {"types", "caching"},
+    "units": {"types"},
     **dict.fromkeys(FUNCTIONS, BASE),
     **dict.fromkeys(MODELS, BASE | FUNCTIONS),
     "inference": BASE | FUNCTIONS | MODELS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -11,7 +12,7 @@ import jax
 from hepjax import data, devices, evaluation, report, runs, streams
 from hepjax.cli.unfold import UnfoldApply, UnfoldCompare, UnfoldFit
 from hepjax.data import addresses
-from hepjax.pipelines import omnifold, posterior, unfolding, unfolding_data
+from hepjax.pipelines import acceptance, omnifold, posterior, unfolding, unfolding_data
 from hepjax.types import InputError, Measured, State, Unfolded
 
 
@@ -49,10 +50,10 @@ def apply(options: UnfoldApply) -> None:
             return
         columns = state.spec.gen_columns
         unfold = streams.Work(
-            lambda measured, rows: posterior.unfolded(key, state, measured, rows),
+            lambda measured, rows: posterior.unfolded_in_units(key, state, measured, rows),
             data.unfolding.write_part,
             len(columns) + len(measured.columns),
-            lambda path, parts, _: data.unfolding.write(path, data.unfolding.read_parts(parts, columns), made),
+            lambda path, parts, _: _write(path, data.unfolding.read_parts(parts, columns), state, measured, made),
         )
         streams.run(options, state, measured, unfold)
 
@@ -61,9 +62,8 @@ def compare(options: UnfoldCompare) -> None:
     """`hepjax unfold compare`: metrics.json, figures/ and report.html."""
     named = addresses.short_names(options.unfolded)
     samples = {name: data.unfolding.read_unfolded(path)[0] for name, path in named.items()}
-    columns = next(iter(samples.values())).columns
-    names = [column.name for column in columns]
-    truth = Unfolded(*data.unfolding.read_truth(options.truth, names), columns)
+    names = [column.name for column in next(iter(samples.values())).columns]
+    truth = data.unfolding.read_truth(options.truth, names)
     simulation = data.unfolding.read(options.simulation, names, names) if options.simulation else None
     reco = _measured_beside(options.truth, names)
     with data.output.claim(options.out, overwrite=options.overwrite) as folder:
@@ -82,7 +82,16 @@ def _weight_events(options: UnfoldApply, state: State, measured: Measured, made:
             runs.require_new_file(options.out, options.overwrite)
             unfolded = unfolding.unfold(jax.random.key(options.seed), state, measured)
             kind = {} if unfolded.replicas is None else {"replicas_kind": "Poisson bootstraps of the data"}
-            data.unfolding.write(options.out, unfolded, made | kind)
+            _write(options.out, unfolded, state, measured, made | kind)
+
+
+def _write(path: Path, unfolded: Unfolded, state: State, measured: Measured, made: dict[str, Any]) -> None:
+    """Write unfolded events, and how many weights were cut to their metadata; say so where they are not few."""
+    clipped = unfolding.clipped(state, measured, unfolded)
+    data.unfolding.write(path, unfolded, made | {"clipped": clipped})
+    many = [f"{fraction:.2%} of {name}" for name, fraction in clipped.items() if fraction > acceptance.FEW]
+    if many:
+        print(f"hepjax: {path}: weights of events were cut at their limits: {', '.join(many)}; yields are kept")
 
 
 def _measured_beside(address: str, names: Sequence[str]) -> Measured | None:

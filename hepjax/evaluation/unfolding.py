@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from hepjax import metrics
+from hepjax import metrics, units
 from hepjax.evaluation.two_sample import below_half_notes, two_sample
 from hepjax.metrics.comparison import Distribution
 from hepjax.metrics.histograms import Histogram
@@ -45,12 +45,17 @@ def compare(
     key: of the classifiers' training. samples: name -> unfolded events; the other names are taken. reco: what was
     measured of the truth's events. prior: the simulation's gen, before any unfolding; that of `simulation` where not
     given. simulation: for the migration matrices, and with `reco` for the classical unfolding. config: of the
-    classifier network. Columns are found by their names, in any order. Weights may be negative in part. Raises
-    InputError for a missing column, fewer than 60 events, or values and weights that are not finite or do not add up.
+    classifier network. Columns are found by their names, in any order, and brought to the truth's units. Weights may
+    be negative in part. Raises InputError for a missing column, units that do not convert, fewer than 60 events, or
+    values and weights that are not finite or do not add up.
     """
     if not samples:
         raise InputError("a comparison needs at least one unfolded sample")
     names = [column.name for column in next(iter(samples.values())).columns]
+    samples = {name: units.like(sample, truth.columns, name) for name, sample in samples.items()}
+    reco = None if reco is None else units.like(reco, truth.columns, RECO)
+    prior = None if prior is None else units.like(prior, truth.columns, PRIOR)
+    simulation = None if simulation is None else units.like(simulation, truth.columns, "simulation")
     prior = _gen(simulation) if prior is None and simulation is not None else prior
     views = {name: _view(name, sample, names) for name, sample in _named(truth, samples, reco, prior).items()}
     floors = _floors(views[TRUTH])

@@ -90,4 +90,5 @@ def effective_size(weight: Float[AnyArray, " n"]) -> float:
     2.6666666666666665
     """
     weight = np.asarray(weight, np.float64)
+    weight = weight / np.abs(weight).max()  # the squares of tiny ones vanish
     return float(np.square(weight.sum()) / np.square(weight).sum())

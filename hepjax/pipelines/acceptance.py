@@ -2,17 +2,22 @@
 
 A posterior p(gen | reco) is learned on events that pass both levels. The events of the data then count by the share of
 them that does, P(signal | reco), and an unfolded event stands for 1 / P(measured | gen) events.
+
+A classifier may give a share above 1, where background is nearly all there is, or one too small to divide by. Both are
+cut, and the scale of a share is such that what is cut adds up to its yield.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
+from scipy import optimize
 
 from hepjax.pipelines import reweighting
 from hepjax.pipelines.generative_config import Config
@@ -21,12 +26,16 @@ from hepjax.pipelines.reweighting import Ratio
 from hepjax.types import AnyArray, Events, Measured, PRNGKey, Unfolding
 
 LEAST = 0.01  # smallest share to divide by
+NOTHING = 1e-12  # a share that adds up to no yield
+FEW = 1e-3  # a fraction of cut shares that is nothing to warn of
+
+log = logging.getLogger(__name__)
 
 BACKGROUND, PURITY, EFFICIENCY = "background", "purity", "efficiency"
 
 
 class Share(NamedTuple):
-    """A learned share of events, `scale` times a ratio that says how it depends on the event."""
+    """A learned share of events, `scale` times a ratio that says how it depends on the event, cut to at most 1."""
 
     scale: Float[Array, ""]
     ratio: Ratio
@@ -61,11 +70,11 @@ def fit(
     def passing(key, name, x, among, passes):
         rows = np.flatnonzero(among)
         events = Events(x[rows], weight=weight[rows])
-        return _passing(key, config, events, np.asarray(passes)[rows], place.at(name))
+        return _passing(key, name, config, events, np.asarray(passes)[rows], place)
 
     def learn(key, name):
         if name == BACKGROUND and background is not None:
-            return _of_data(key, config, data, background, place.at(name))
+            return _of_data(key, config, data, background, place)
         if name == PURITY:
             return passing(key, name, reco, simulation.pass_reco, simulation.pass_gen)
         return passing(key, name, gen, simulation.pass_gen, simulation.pass_reco)
@@ -77,9 +86,9 @@ def signal(shares: Shares, config: Config, data: Measured) -> Float[Array, " n"]
     """Weights of the data's events, without background and without those that have no particle level."""
     weight, reco = jnp.asarray(data.weight, float), jnp.asarray(data.reco, float)
     if BACKGROUND in shares:
-        weight = weight * jnp.maximum(1 - _share(shares[BACKGROUND], config, reco), 0)
+        weight = weight * (1 - _cut(BACKGROUND, shares, config, reco))
     if PURITY in shares:
-        weight = weight * jnp.minimum(_share(shares[PURITY], config, reco), 1)
+        weight = weight * _cut(PURITY, shares, config, reco)
     return weight
 
 
@@ -87,7 +96,19 @@ def efficiency(shares: Shares, config: Config, gen: Float[Array, "n d"]) -> Floa
     """The share of such events that is measured, between 1 percent and 1."""
     if EFFICIENCY not in shares:
         return jnp.ones(len(gen))
-    return jnp.clip(_share(shares[EFFICIENCY], config, gen), LEAST, 1)
+    return _cut(EFFICIENCY, shares, config, gen)
+
+
+def clipped(
+    shares: Shares, config: Config, reco: Float[AnyArray, "n e"], gen: Float[AnyArray, "m d"]
+) -> dict[str, float]:
+    """The fraction of events whose share was cut, by name: of measured ones, for the efficiency of unfolded ones."""
+
+    def fraction(name):
+        share = _share(shares[name], config, jnp.asarray(gen if name == EFFICIENCY else reco, float))
+        return float(np.mean((share < _least(name)) | (share > 1)))
+
+    return {name: fraction(name) for name in shares}
 
 
 def untrained(config: Config, names: Sequence[str], dim_gen: int, dim_reco: int) -> dict[str, Share]:
@@ -99,22 +120,56 @@ def untrained(config: Config, names: Sequence[str], dim_gen: int, dim_reco: int)
     return {name: one(name) for name in names}
 
 
-def _passing(key: PRNGKey, config: Config, events: Events, passes: Bool[AnyArray, " n"], where: Mapping) -> Share:
+def _passing(
+    key: PRNGKey, name: str, config: Config, events: Events, passes: Bool[AnyArray, " n"], place: Place
+) -> Share:
     value = jnp.asarray(passes, float)
-    ratio = reweighting.fit_mean(key, config.hidden, events, value, config.prior_training, **where)
-    return _normalised(ratio, config, events, (jnp.asarray(events.weight) * value).sum())
+    ratio = reweighting.fit_mean(key, config.hidden, events, value, config.prior_training, **place.at(name))
+    return _normalised(name, ratio, config, events, np.asarray(events.weight, np.float64)[np.asarray(passes)].sum())
 
 
-def _of_data(key: PRNGKey, config: Config, data: Measured, background: Measured, where: Mapping) -> Share:
+def _of_data(key: PRNGKey, config: Config, data: Measured, background: Measured, place: Place) -> Share:
     every, some = (Events(jnp.asarray(s.reco, float), weight=jnp.asarray(s.weight, float)) for s in (data, background))
-    ratio = reweighting.fit(key, config.hidden, every, some, config.prior_training, **where)
-    return _normalised(ratio, config, every, jnp.asarray(background.weight, float).sum())
+    ratio = reweighting.fit(key, config.hidden, every, some, config.prior_training, **place.at(BACKGROUND))
+    return _normalised(BACKGROUND, ratio, config, every, np.asarray(background.weight, np.float64).sum())
 
 
-def _normalised(ratio: Ratio, config: Config, events: Events, yielded: Float[Array, ""]) -> Share:
+def _normalised(name: str, ratio: Ratio, config: Config, events: Events, yielded: float) -> Share:
     """A share of the events that adds up to the yield, which a classifier gets right up to its training."""
-    share = Share(jnp.ones(()), ratio)
-    return share._replace(scale=yielded / (jnp.asarray(events.weight) * _share(share, config, events.x)).sum())
+    values = np.asarray(_share(Share(jnp.ones(()), ratio), config, events.x), np.float64)
+    found = scale(np.asarray(events.weight, np.float64), values, yielded, _least(name))
+    share = Share(jnp.asarray(found, float), ratio)
+    cut = clipped({name: share}, config, events.x, events.x)[name]
+    level = logging.WARNING if cut > FEW else logging.INFO
+    log.log(level, "%s: the share of %.2f%% of the events is cut, and its yield kept", name, 100 * cut)
+    return share
+
+
+def scale(weight: Float[np.ndarray, " n"], ratio: Float[np.ndarray, " n"], yielded: float, least: float = 0.0) -> float:
+    """The factor s with which the shares, s times the ratio within `least` and 1, add up to the yield.
+
+    sum_i w_i clip(s r_i, least, 1) runs from least to all of sum_i w_i; a yield outside of it takes the nearer end.
+
+    >>> round(scale(np.ones(2), np.array([1.0, 9.0]), 1.25), 9)  # 0.25 + 1
+    0.25
+    """
+
+    def missing(log_scale: float) -> float:
+        return float(weight @ np.clip(np.exp(log_scale) * ratio, least, 1)) - yielded
+
+    ends = np.log(max(least, NOTHING)) - np.log(ratio.max()), -np.log(ratio.min())
+    if missing(ends[0]) >= 0 or missing(ends[1]) <= 0:
+        return float(np.exp(min(ends, key=lambda end: abs(missing(end)))))
+    root: Any = optimize.brentq(missing, *ends, xtol=1e-13)
+    return float(np.exp(root))
+
+
+def _least(name: str) -> float:
+    return LEAST if name == EFFICIENCY else 0.0
+
+
+def _cut(name: str, shares: Shares, config: Config, x: Float[Array, "n d"]) -> Float[Array, " n"]:
+    return jnp.clip(_share(shares[name], config, x), _least(name), 1)
 
 
 def _share(share: Share, config: Config, x: Float[Array, "n d"]) -> Float[Array, " n"]:

@@ -33,7 +33,8 @@ __all__ = ["Config", "Diagnostics", "Step", "diagnostics", "fit", "load", "push"
 class Spec:
     """What makes an unfolding: its options, the observables, and the shapes of what it keeps.
 
-    events: of the simulation inside the particle-level phase space. steps: names of those of an iteration.
+    events: of the simulation inside the particle-level phase space. steps: names of those of an iteration. unit: of the
+    weights that the constants hold, in those of the data.
     """
 
     config: Config
@@ -41,15 +42,16 @@ class Spec:
     reco_columns: tuple[Column, ...]
     events: int
     steps: tuple[str, ...]
+    unit: float = 1.0
 
 
 class Constants(NamedTuple):
     """What an unfolding is, once fitted.
 
-    gen: (n, d) of the simulation's events inside the phase space. weight: (iterations, n), absolute weights after each
-    iteration. replicas: (bootstraps, n) after the last, or None. moments: the standardisation of `gen` before the
-    classifier of the last step 2. scale: the weight where its logit is 0, in units of the generator's. digest: SHA-256
-    of the data.
+    gen: (n, d) of the simulation's events inside the phase space. weight: (iterations, n) after each iteration.
+    replicas: (bootstraps, n) after the last, or None. moments: the standardisation of `gen` before the classifier of
+    the last step 2. scale: the weight where its logit is 0, of the data's weights in units of the generator's. digest:
+    SHA-256 of the data.
     """
 
     gen: Float[AnyArray, "n d"]
@@ -93,17 +95,18 @@ def fit(
     if place.folder is not None:
         write_histories(place.folder / "history.csv", nominal.histories)
     gen = problem.gen[np.flatnonzero(problem.pass_gen)]
-    generated = jnp.asarray(simulation.weight, float)[np.flatnonzero(problem.pass_gen)]
+    generated = np.asarray(simulation.weight, np.float64)[np.flatnonzero(problem.pass_gen)]
+    total = problem.unit * np.asarray(weight[-1], np.float64).sum()
     constants = Constants(
         gen=gen,
         weight=weight,
         replicas=jnp.stack(replicas) if replicas else None,  # no checkpoint holds an empty array
         moments=nominal.gen.constants,
-        scale=weight[-1].sum() / (generated * jnp.exp(steps.log_ratio(config, nominal.gen, gen))).sum(),
+        scale=jnp.asarray(total / (generated @ np.exp(steps.log_ratio(config, nominal.gen, gen))), float),
         digest=events.digest(measured),
         diagnostics=nominal.diagnostics,
     )
-    spec = Spec(config, simulation.gen_columns, columns, len(gen), tuple(nominal.diagnostics.steps))
+    spec = Spec(config, simulation.gen_columns, columns, len(gen), tuple(nominal.diagnostics.steps), problem.unit)
     return State(spec, constants, nominal.gen.params)
 
 
@@ -118,7 +121,9 @@ def unfold(key: PRNGKey, state: State, data: Measured) -> Unfolded:
     del key
     constants = state.constants
     events.require_same(data, state.spec.reco_columns, constants.digest, "OmniFold")
-    return Unfolded(constants.gen, constants.weight[-1], state.spec.gen_columns, constants.replicas)
+    weight = state.spec.unit * np.asarray(constants.weight[-1], np.float64)
+    replicas = None if constants.replicas is None else state.spec.unit * np.asarray(constants.replicas, np.float64)
+    return Unfolded(constants.gen, weight, state.spec.gen_columns, replicas)
 
 
 def push(state: State, gen: Float[AnyArray, "*batch d"]) -> Float[Array, "*batch"]:

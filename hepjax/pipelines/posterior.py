@@ -25,7 +25,7 @@ from hepjax.pipelines.acceptance import Share
 from hepjax.pipelines.generative_config import Config
 from hepjax.pipelines.place import Place
 from hepjax.pipelines.reweighting import Ratio
-from hepjax.pipelines.unfolding_data import FEWEST, check_subtraction, measured
+from hepjax.pipelines.unfolding_data import FEWEST, check_subtraction, measured, unit, weighing
 from hepjax.training import plan, write_histories
 from hepjax.training.history import History
 from hepjax.types import (
@@ -57,7 +57,8 @@ EVENTS_AT_ONCE = 8192
 class Spec:
     """A posterior: its model and options, the columns of both levels, what they hold, and the shares to learn.
 
-    reco_columns: begin with those of gen, which a bridge starts from.
+    reco_columns: begin with those of gen, which a bridge starts from. clipped: for each share, the fraction of events
+    of the fit for which it was cut.
     """
 
     method: str
@@ -67,6 +68,7 @@ class Spec:
     gen_kinds: observables.Kinds
     reco_kinds: observables.Kinds
     shares: tuple[str, ...]
+    clipped: tuple[tuple[str, float], ...] = ()
 
 
 class Levels(NamedTuple):
@@ -110,6 +112,8 @@ def fit(
     if background is not None:
         background = measured(background, spec.reco_columns, "background")
         check_subtraction(data, background)
+        background = weighing(background, 1 / unit(data.weight))
+    simulation, data = weighing(simulation, 1 / unit(simulation.weight)), weighing(data, 1 / unit(data.weight))
     place = Place.of(folder, resume)
     key_model, key_shares, key_prior = jax.random.split(key, 3)
 
@@ -117,7 +121,9 @@ def fit(
     shares = acceptance.fit(key_shares, config, spec.shares, simulation, data, background, place)
     histories = {spec.method: history} | {name: share.ratio.history for name, share in shares.items()}
     shares = {name: share._replace(ratio=share.ratio._replace(history={})) for name, share in shares.items()}
-    state = state._replace(params=state.params._replace(shares=shares))
+    clipped = acceptance.clipped(shares, config, data.reco, np.asarray(simulation.gen)[np.asarray(simulation.pass_gen)])
+    spec = dataclasses.replace(spec, clipped=tuple(clipped.items()))
+    state = state._replace(spec=spec, params=state.params._replace(shares=shares))
     state, of_prior = _correct(key_prior, state, simulation, data, place)
     if place.folder is not None:
         write_histories(place.folder / "history.csv", histories | of_prior)
@@ -134,6 +140,7 @@ def correct(key: PRNGKey, state: State, simulation: Unfolding, data: Measured) -
     if acceptance.BACKGROUND in spec.shares:
         raise InputError("state: has learned the background of its data, expected a new fit for others")
     data = measured(data, spec.reco_columns, "data")
+    simulation, data = weighing(simulation, 1 / unit(simulation.weight)), weighing(data, 1 / unit(data.weight))
     return _correct(key, state, _ordered(simulation, spec.reco_columns), data, Place())[0]
 
 
@@ -143,11 +150,20 @@ def unfold(key: PRNGKey, state: State, data: Measured, *, rows: Int[AnyArray, " 
     Weights are those of the data, times the share that is signal, over the share of such events that is measured.
     rows: as in `unfolding.unfold`. Raises InputError for events that cannot be unfolded, and for missing columns.
     """
-    return unfolded(key, state, measured(data, state.spec.reco_columns, "data"), rows)
+    return unfolded_in_units(key, state, measured(data, state.spec.reco_columns, "data"), rows)
+
+
+def unfolded_in_units(key: PRNGKey, state: State, data: Measured, rows: Int[AnyArray, " n"] | None = None) -> Unfolded:
+    """`unfold` without its checks, for any part of the data."""
+    size = unit(data.weight)
+    return weighing(unfolded(key, state, weighing(data, 1 / size), rows), size)
 
 
 def unfolded(key: PRNGKey, state: State, data: Measured, rows: Int[AnyArray, " n"] | None = None) -> Unfolded:
-    """`unfold` without its checks, so that JAX can trace it. rows: of the events' noise, by default 0 to n - 1."""
+    """`unfold` without its checks, so that JAX can trace it, of weights of order one.
+
+    rows: of the events' noise, by default 0 to n - 1.
+    """
     rows = jnp.arange(len(data)) if rows is None else jnp.asarray(rows)
     gen = _decoded(state, _unfolded(key, state, jnp.asarray(data.reco, float), rows))
     shares, config = state.params.shares, state.spec.config

@@ -34,12 +34,14 @@ __all__ = ["Config", "Estimate", "Nuisance", "Step", "estimate", "fit", "iterati
 
 @dataclasses.dataclass(frozen=True)
 class Spec:
-    """What makes an unfolding: its options, the observables, and the events within the particle-level phase space."""
+    """What makes an unfolding: its options, the observables, the events within the particle-level phase space, and the
+    unit of their weights."""
 
     config: Config
     gen_columns: tuple[Column, ...]
     reco_columns: tuple[Column, ...]
     events: int
+    unit: float = 1.0
 
 
 class Constants(NamedTuple):
@@ -67,7 +69,8 @@ class Estimate(NamedTuple):
 class Params(NamedTuple):
     """What a fit has found, and its bootstraps below it.
 
-    weight: (1 + r, n) of the events. theta: (1 + r, k). covariance, missing: as in `Estimate`. iterations: stacked.
+    weight: (1 + r, n) of the events, in the unit of the specification. theta: (1 + r, k). covariance, missing: as in
+    `Estimate`. iterations: stacked.
     """
 
     weight: Float[AnyArray, "fits n"]
@@ -132,7 +135,7 @@ def fit(
         iterations=nominal.steps,
     )
     return State(
-        Spec(config, simulation.gen_columns, columns, len(inside)),
+        Spec(config, simulation.gen_columns, columns, len(inside), problem.unit),
         Constants(problem.gen[inside], events.digest(measured)),
         jax.tree.map(jnp.asarray, params),
     )
@@ -157,7 +160,7 @@ def unfold(key: PRNGKey, state: State, data: Measured) -> Unfolded:
     """
     del key
     events.require_same(data, state.spec.reco_columns, state.constants.digest, "Profile OmniFold")
-    weight = state.params.weight
+    weight = state.spec.unit * np.asarray(state.params.weight, np.float64)
     replicas = weight[1:] if state.spec.config.bootstraps else None
     return Unfolded(state.constants.gen, weight[0], state.spec.gen_columns, replicas)
 

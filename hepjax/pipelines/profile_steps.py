@@ -43,6 +43,7 @@ Response = Callable[[Array, Array, Array], Array]
 Penalty = Callable[[Array], Array]
 """theta (k,) -> () in nats: minus the logarithm of what is known of theta beforehand."""
 RECO, GEN = "reco", "gen"
+FEW = 1e-3  # a fraction of clipped logits that is nothing to warn of
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +128,10 @@ def iterate(run: Run) -> Result:
         state, step, told = _iteration(run, state, title)
         steps.append((step, told))
         histories |= {title + name: ratio.history for name, ratio in state.ratios.items()}
-        log.info("%siteration %d: theta %s", run.name, iteration, np.round(state.theta, 4))
+        clipped = max(float(step.reco.clipped), float(step.gen.clipped))
+        level = logging.WARNING if clipped > FEW else logging.INFO
+        theta = np.round(state.theta, 4)
+        log.log(level, "%siteration %d: theta %s, %.2f%% clipped", run.name, iteration, theta, 100 * clipped)
     stacked = jax.tree.map(lambda *values: np.stack(values), *(step for step, _ in steps))
     return Result(state.push, steps[-1][1], stacked, histories)
 
@@ -170,9 +174,11 @@ def _nuisances(run: Run, state: _State, pull: Array, push: Array) -> tuple[Maxim
     data = run.problem.data
     spectrum, pull = weight * state.push[run.rows], weight * pull
     search = maximiser(run.response, run.penalty, run.config.starts)
-    found = search(state.theta, bounds(run.config), gen, reco, spectrum, pull, data.weight.sum(), state.control)
+    yields = run.problem.unit * np.asarray(data.weight, np.float64)  # a likelihood is of so many events
+    total = jnp.asarray(yields.sum(), float)
+    found = search(state.theta, bounds(run.config), gen, reco, spectrum, pull, total, state.control)
     log_weight, score = log_response(run.response)(gen, reco, found.theta)
-    arrays = gen, reco, weight * push[run.rows], jnp.exp(log_weight), pull, score, data.reco, data.weight
+    arrays = gen, reco, weight * push[run.rows], jnp.exp(log_weight), pull, score, data.reco, yields
     return found, information.information(Matched(*map(np.asarray, arrays)), state.control)
 
 

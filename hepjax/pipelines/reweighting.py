@@ -95,11 +95,10 @@ def fit_mean(
     the same events, each enters once, with the label value / (1 + value) and the weight w (1 + value): the same
     cross-entropy at half the cost. Arguments as in `fit`.
     """
-    weight = jnp.ones(len(events.x)) if events.weight is None else jnp.asarray(events.weight, float)
-    value = jnp.asarray(value, float)
+    weight, value = _weights(events), np.asarray(value, np.float64)
     value = value * (weight.sum() / (weight * value).sum())
-    weight = 0.5 * len(weight) / weight.sum() * weight * (1 + value)
-    table = (jnp.asarray(events.x, float), value / (1 + value), weight)
+    weight = 0.5 * weight * (1 + value)
+    table = (jnp.asarray(events.x, float), jnp.asarray(value / (1 + value), float), jnp.asarray(weight, float))
     return _train(key, hidden, table, recipe, members, start, folder=folder, resume=resume, name=name)
 
 
@@ -150,7 +149,15 @@ def _table(denominator: Events, numerator: Events) -> tuple[Array, Array, Array]
     """Both samples with labels 0 and 1; their weights have the same sum, and the mean event weighs one."""
     samples = (denominator, numerator)
     events = [len(sample.x) for sample in samples]
-    weights = [jnp.ones(len(s.x)) if s.weight is None else jnp.asarray(s.weight, float) for s in samples]
+    weights = [0.5 * sum(events) / n * _weights(sample) for n, sample in zip(events, samples, strict=True)]
     x = jnp.concatenate([jnp.asarray(sample.x, float) for sample in samples])
     label = jnp.repeat(jnp.arange(2.0), np.array(events))
-    return x, label, jnp.concatenate([0.5 * sum(events) * w / w.sum() for w in weights])
+    return x, label, jnp.asarray(np.concatenate(weights), float)
+
+
+def _weights(events: Events) -> Float[np.ndarray, " n"]:
+    """Weights of mean one, in float64: any scale of them is as good as another."""
+    if events.weight is None:
+        return np.ones(len(events.x))
+    weight = np.asarray(events.weight, np.float64)
+    return weight / weight.mean()

@@ -14,12 +14,12 @@ from typing import Any
 
 from jaxtyping import Int
 
-from hepjax.pipelines import omnifold, posterior, states
+from hepjax.pipelines import acceptance, omnifold, posterior, states
 from hepjax.pipelines.unfolding_config import METHODS, Config
 from hepjax.training import checkpoint
 from hepjax.types import AnyArray, Column, InputError, Measured, PRNGKey, State, Unfolded, Unfolding
 
-__all__ = ["METHODS", "Config", "fit", "load", "method", "reco_columns", "save", "summary", "unfold"]
+__all__ = ["METHODS", "Config", "clipped", "fit", "load", "method", "reco_columns", "save", "summary", "unfold"]
 
 
 def fit(
@@ -60,10 +60,22 @@ def unfold(key: PRNGKey, state: State, data: Measured, *, rows: Int[AnyArray, " 
     return posterior.unfold(key, state, data, rows=rows)
 
 
+def clipped(state: State, data: Measured, unfolded: Unfolded) -> dict[str, float]:
+    """The fraction of events whose weight was cut, by what was learned of it.
+
+    Of a posterior, the shares of the data's events that are background or signal, and of unfolded events that are
+    measured; of OmniFold, the ratios of each step of the last iteration. data: with the columns of `reco_columns`.
+    """
+    if method(state) == "omnifold":
+        return {name: float(step.clipped[-1]) for name, step in omnifold.diagnostics(state).steps.items()}
+    return acceptance.clipped(state.params.shares, state.spec.config, data.reco, unfolded.gen)
+
+
 def summary(state: State) -> dict[str, Any]:
-    """What tells whether the unfolding can be trusted: the diagnostics of OmniFold, by step and iteration."""
+    """What tells whether the unfolding can be trusted: the diagnostics of OmniFold, by step and iteration, and the
+    fraction of a posterior's events, in its fit, whose share of background or signal was cut."""
     if method(state) != "omnifold":
-        return {}
+        return {"clipped": dict(state.spec.clipped)}
     found = omnifold.diagnostics(state)
     steps = {name: step._asdict() for name, step in found.steps.items()}
     return {"diagnostics": {"steps": steps, "reco_chi2": found.chi2}}

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, UInt8
 
-from hepjax import data
+from hepjax import data, units
 from hepjax.data.unfolding import columns
-from hepjax.types import AnyArray, Column, InputError, Measured, PRNGKey, Unfolding
+from hepjax.types import AnyArray, Column, InputError, Measured, PRNGKey, Unfolded, Unfolding
 
 FEWEST = 100
+
+Sample = TypeVar("Sample", Measured, Unfolding, Unfolded)
 
 
 class Problem(NamedTuple):
     """A simulation and the events to unfold; the values of events that fail a level are not looked at.
 
     gen: (n, d). reco: (n, e). weight: (n,), with which the measured events add up to the yield of the data. pass_gen,
-    pass_reco: (n,). data: of which the weights of a background are negative.
+    pass_reco: (n,). data: of which the weights of a background are negative. unit: of all weights, in the
+    user's scale.
     """
 
     gen: Float[Array, "n d"]
@@ -31,6 +34,7 @@ class Problem(NamedTuple):
     pass_gen: Bool[np.ndarray, " n"]
     pass_reco: Bool[np.ndarray, " n"]
     data: Measured
+    unit: float = 1.0
 
     @property
     def has_fakes(self) -> bool:
@@ -39,11 +43,28 @@ class Problem(NamedTuple):
 
 
 def measured(sample: Measured, expected: tuple[Column, ...], name: str) -> Measured:
-    """Checked detector-level events with the columns in the order of the simulation's, which are matched by name."""
+    """Checked detector-level events with the columns of the simulation, in its order and units, matched by name.
+
+    Weights are float64. Raises InputError for events that cannot be unfolded, missing columns, and other units that do
+    not convert.
+    """
     data.unfolding.check_measured(sample, name)
     chosen = columns.select(sample.columns, [column.name for column in expected], name)
     order = [sample.columns.index(column) for column in chosen]
-    return Measured(np.asarray(sample.reco, np.float32)[:, order], np.asarray(sample.weight, np.float32), expected)
+    reco, weight = np.asarray(sample.reco, np.float32)[:, order], np.asarray(sample.weight, np.float64)
+    return dataclasses.replace(units.like(Measured(reco, weight, chosen), expected, name), columns=expected)
+
+
+def unit(weight: Float[AnyArray, " n"]) -> float:
+    """The power of two next to the mean size of weights: in units of it no sum has trouble in float32, and the
+    division rounds nothing, so that any part of a sample may have its own."""
+    size = float(np.mean(np.abs(np.asarray(weight, np.float64))))
+    return float(np.exp2(np.round(np.log2(size)))) if 0 < size < np.inf else 1.0
+
+
+def weighing(sample: Sample, factor: float) -> Sample:
+    """A sample with weights times a factor, in float64."""
+    return dataclasses.replace(sample, weight=np.asarray(sample.weight, np.float64) * factor)
 
 
 def check_subtraction(events: Measured, background: Measured) -> None:
@@ -54,7 +75,10 @@ def check_subtraction(events: Measured, background: Measured) -> None:
 
 
 def problem(simulation: Unfolding, events: Measured, background: Measured | None) -> Problem:
-    """Everything on the device. Raises InputError for too few events, or a background as large as the data."""
+    """Everything on the device, with weights of order one.
+
+    Raises InputError for too few events, or a background as large as the data.
+    """
     pass_gen, pass_reco = np.asarray(simulation.pass_gen), np.asarray(simulation.pass_reco)
     found = {"simulation": (pass_gen & pass_reco).sum(), "data": len(events)}
     for name, number in found.items():
@@ -64,14 +88,16 @@ def problem(simulation: Unfolding, events: Measured, background: Measured | None
         check_subtraction(events, background)
         reco, weight = np.concatenate([events.reco, background.reco]), np.append(events.weight, -background.weight)
         events = Measured(reco, weight, events.columns)
+    size = unit(events.weight)
     return scaled(
         Problem(
             jnp.asarray(simulation.gen, float),
             jnp.asarray(simulation.reco, float),
-            jnp.asarray(simulation.weight, float),
+            jnp.asarray(weighing(simulation, 1 / unit(simulation.weight)).weight, float),
             pass_gen,
             pass_reco,
-            jax.tree.map(lambda a: jnp.asarray(a, float), events),
+            jax.tree.map(lambda a: jnp.asarray(a, float), weighing(events, 1 / size)),
+            size,
         )
     )
 

@@ -108,6 +108,7 @@ def test_unfolded_events_are_written(method, unfolded, models):
     assert (metadata["method"], metadata["seed"], metadata["events"]) == (method, 0, 300)
     assert metadata["model"] == str(models[method]) and "jax" in metadata["software"]
     assert found.replicas is None
+    assert set(metadata["clipped"]) == ({"reco", "gen"} if method == "omnifold" else set())
 
 
 def test_chunks_and_one_piece_are_the_same(folder, unfolded, models, run, tmp_path, monkeypatch):

@@ -30,7 +30,9 @@ def comparison():
     other = sample(2, n=900)
     replicas = np.random.default_rng(1).poisson(1, size=(8, 900)).astype(float)
     turned = Unfolded(other.gen[:, ::-1], other.weight, COLUMNS[::-1], replicas)
-    return compare({"method": other, "turned": turned}, reco=Measured(*reco_of(sample(0), 3)), simulation=simulation())
+    values, weight, _ = reco_of(sample(0), 3)
+    reco = Measured(values * np.float32([1e3, 1]), weight, (Column("mass_gev", "MeV"), COLUMNS[1]))
+    return compare({"method": other, "turned": turned}, reco=reco, simulation=simulation())
 
 
 def reco_of(events, seed):
@@ -76,6 +78,16 @@ def test_distances_against_scipy_and_the_floor(comparison):
         for share, x in ((row["outside"], sample(2, n=900).gen[:, k]), (row["outside_truth"], truth.gen[:, k])):
             assert share == pytest.approx(np.mean((x < edges[0]) | (x > edges[-1])))
         assert prior[column.name]["emd"] > prior[column.name]["emd_floor_99"]
+
+
+def test_other_units_are_converted_or_refused(comparison):
+    """The measured sample is in MeV."""
+    found = comparison.metrics["scores"]["reco"]["observables"]["mass_gev"]["emd"]
+    expected = wasserstein_distance(sample(0).gen[:, 0], reco_of(sample(0), 3)[0][:, 0])
+    assert found == pytest.approx(expected, rel=1e-4)
+    length = Unfolded(sample(2).gen, sample(2).weight, (Column("mass_gev", "mm"), COLUMNS[1]))
+    with pytest.raises(InputError, match=r"^length: mass_gev in mm, expected GeV or a unit that converts to it$"):
+        compare({"length": length})
 
 
 def test_auc_sees_what_differs(comparison):

@@ -165,11 +165,15 @@ def test_negative_generator_weights():
     np.testing.assert_allclose(moments(unfolded.gen[:, 0], unfolded.weight), (mean, width), atol=1.25 * TOLERANCE)
 
 
-def test_only_ratios_of_generator_weights_count():
-    heavy = simulated(0, weight=np.full(N, 1e-3, np.float32))
-    light = simulated(0)
-    a, b = (omnifold.fit(KEY, simulation, observed(1), QUICK) for simulation in (heavy, light))
-    np.testing.assert_allclose(a.constants.weight, b.constants.weight, rtol=1e-3)
+def test_weights_of_any_scale():
+    """Of the generator's only ratios count, and yields are in the scale of the data's."""
+    data, size = observed(1), 1e-48
+    tiny = dataclasses.replace(data, weight=np.full(N, size))
+    of_tiny = omnifold.fit(KEY, simulated(0, weight=np.full(N, 5e-39)), tiny, QUICK)
+    of_ones = omnifold.fit(KEY, simulated(0), data, QUICK)
+    a, b = omnifold.unfold(KEY, of_tiny, tiny), omnifold.unfold(KEY, of_ones, data)
+    np.testing.assert_allclose(a.weight / size, b.weight, rtol=1e-3)
+    np.testing.assert_allclose(np.sum(a.weight) / size, N, rtol=1e-5)
 
 
 def test_bootstraps_spread_as_the_data_do():

@@ -8,7 +8,7 @@ import pytest
 from toys import TOY_COLUMNS as COLUMNS
 from toys import TOY_SMEAR, measured, toy_unfolding
 
-from hepjax.pipelines import posterior, unfolding
+from hepjax.pipelines import acceptance, posterior, unfolding
 from hepjax.pipelines.generative_config import Config
 from hepjax.training.config import Config as Training
 from hepjax.types import Column, InputError, Measured, Unfolding
@@ -131,17 +131,25 @@ def losses(seed, n):
 def test_acceptance_efficiency_and_background():
     """Yields come out right: half of the events at either level are not at the other, and 400 of the data background.
 
-    Every table is as long as those of the fits above.
+    Every table is as long as those of the fits above. Weights are far below the numbers of float32.
     """
+    size = 1e-45
     simulation, truth = losses(5, N), losses(6, 1800)
     rng = np.random.default_rng(3)
     noise, shifted = (np.stack([rng.normal(1.5, 0.5, n), rng.poisson(9, n)], 1).astype(np.float32) for n in (400, N))
-    data = Measured(np.concatenate([truth.reco[truth.pass_reco], noise]), np.ones(N, np.float32), COLUMNS)
-    background = Measured(shifted, np.full(N, 400 / N, np.float32), COLUMNS)
+    data = Measured(np.concatenate([truth.reco[truth.pass_reco], noise]), np.full(N, size), COLUMNS)
+    background = Measured(shifted, np.full(N, size * 400 / N), COLUMNS)
+    simulation = dataclasses.replace(simulation, weight=5e-39 * simulation.weight.astype(np.float64))
     state = posterior.fit(jax.random.key(0), simulation, data, "sbunfold", TINY, background=background)
     assert state.spec.shares == ("background", "purity", "efficiency")
+    ones = dataclasses.replace(data, weight=np.ones(N))
+    subtracted = acceptance.signal({"background": state.params.shares["background"]}, TINY, ones)
+    assert float(subtracted.sum()) == pytest.approx(N - 400, rel=1e-5)
+    clipped = unfolding.summary(state)["clipped"]
+    assert list(clipped) == list(state.spec.shares) and all(0 <= fraction < 0.5 for fraction in clipped.values())
     unfolded = unfolding.unfold(jax.random.key(1), state, data)
-    weight, x = np.asarray(unfolded.weight), np.asarray(unfolded.gen)[:, 0]
+    assert unfolding.clipped(state, data, unfolded)["background"] == clipped["background"]
+    weight, x = np.asarray(unfolded.weight) / size, np.asarray(unfolded.gen)[:, 0]
     # Errors of the yield: 3 percent of the statistics, and what tiny nets miss of the efficiency.
     assert abs(weight.sum() / truth.pass_gen.sum() - 1) < 0.05
     above = weight[x > 0].sum() / weight.sum()

@@ -109,6 +109,18 @@ def test_the_start_sees_events_of_the_whole_table_as_they_are_encoded(data):
     assert abs(first - 10 * rising.mean()) < 10 * rising.std() / 16
 
 
+def test_weights_are_divided_by_their_mean_over_the_file_or_by_one_that_is_stated(stored, data):
+    mean = data["weight"].mean(dtype=np.float64)
+    found, told = (stream.normalised(Stream(stored, given), "fit").source for given in (None, mean))
+    reads = stored.reads
+    for source in (found, told):
+        np.testing.assert_allclose(source[5:9]["weight"], data["weight"][5:9] / mean, rtol=1e-6)
+    stream.normalised(Stream(stored, mean), "fit")
+    assert stored.reads == reads + 3  # two slices, and a row that shows that there are weights
+    with pytest.raises(InputError, match="fit: weights of mean -1, expected one above zero"):
+        stream.normalised(Stream(stored, -1.0), "fit")
+
+
 def test_validation_events_are_held_out(model, data, stored):
     fitted = fit(KEY, model, Stream(stored), dataclasses.replace(CONFIG, validation=0.25))
     train, held = stream.split(KEY, Stream(stored), 0.25)
