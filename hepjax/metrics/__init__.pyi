@@ -2,6 +2,7 @@ from . import calorimeter
 from .auc import Auc, auc, cross_validated
 from .bootstrap import Estimate, draws, multiplicities
 from .calochallenge import CaloComparison
+from .columns import point_masses
 from .copies import CopyTest, EqualRows, copy_test, equal_rows
 from .coverage import Coverage, coverage
 from .dagostini import Binned, BottomLine, Chi2, bottom_line, chi2, dagostini
@@ -138,6 +139,7 @@ __all__ = [
     "multiplicities",
     "observables",
     "outside",
+    "point_masses",
     "prdc",
     "probabilities",
     "profiles",

@@ -10,11 +10,13 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from hepjax.metrics.columns import point_masses
 from hepjax.metrics.histograms import linear_edges
 from hepjax.types import Column
 
 BINS = 29
 CENTRAL = 0.99
+FAR = 3  # a point mass, such as -999, that makes the range so many times as wide is left outside
 
 
 class _Jet(NamedTuple):
@@ -52,11 +54,17 @@ def label(column: Column) -> str:
 def public_edges(column: Column, reference: Float[np.ndarray, " n"]) -> Float[np.ndarray, " 30"]:
     """29 equal bins over the range of public comparisons, or over the central 99 percent of the reference.
 
-    The latter where there is no public range, or less than half of the reference is in it, as of other jets.
+    The latter where there is no public range, or less than half of the reference is in it, as of other jets. A fill
+    value far away from all others is outside of them.
     """
     known = _KNOWN.get(column.name)
     if known is not None and known.range is not None:
         low, high = known.range
         if np.mean((reference >= low) & (reference <= high)) >= 0.5:
             return np.linspace(low, high, BINS + 1)
-    return linear_edges(reference, bins=BINS, coverage=CENTRAL)
+    edges = linear_edges(reference, bins=BINS, coverage=CENTRAL)
+    others = reference[~np.isin(reference, point_masses(reference))]
+    if len(others) in (0, len(reference)):
+        return edges
+    inner = linear_edges(others, bins=BINS, coverage=CENTRAL)
+    return inner if FAR * np.ptp(inner) < np.ptp(edges) else edges

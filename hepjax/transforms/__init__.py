@@ -1,5 +1,6 @@
 """Invertible preprocessing with log-determinants; constants are fitted once and never trained."""
 
+from hepjax.transforms.columns import quantiles, ranks
 from hepjax.transforms.decorrelate import Correlations, decorrelate
 from hepjax.transforms.host import floats
 from hepjax.transforms.quantile import Quantiles, dequantize, gaussianize, quantize
@@ -15,7 +16,9 @@ __all__ = [
     "dequantize",
     "floats",
     "gaussianize",
+    "quantiles",
     "quantize",
+    "ranks",
     "standardize",
     "trend",
 ]

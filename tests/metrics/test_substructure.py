@@ -38,3 +38,12 @@ def test_other_columns_take_the_reference():
     edges = metrics.public_edges(Column("c2"), x)
     np.testing.assert_allclose(edges[[0, -1]], np.quantile(x, [0.005, 0.995]))
     assert len(edges) == 30 and metrics.label(Column("c2", "GeV")) == "c2 [GeV]"
+
+
+def test_a_fill_value_does_not_make_the_bins():
+    """A third at -999, of which the bins are those of the others; a mass at the edge of the others stays inside."""
+    x = np.random.default_rng(0).normal(size=3000)
+    filled = np.append(x, np.full(1500, -999.0))
+    np.testing.assert_allclose(metrics.public_edges(Column("c2"), filled), metrics.public_edges(Column("c2"), x))
+    groomed = np.append(np.abs(x) + 0.1, np.zeros(1500))
+    assert metrics.public_edges(Column("c2"), groomed)[0] == 0

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
+from hepjax import metrics
 from hepjax.pipelines import observables
 
 N = 20_000
@@ -31,7 +32,9 @@ def fitted(table):
 
 def test_kinds_are_found(table):
     kinds = observables.kinds(table)
-    assert kinds == observables.Kinds((False, True, False, False), (None, None, 0.0, 0.0), (0, 1, 2, 2))
+    counts = tuple(np.unique(table[:, 1]).tolist())
+    discrete = (None, counts, None, None)
+    assert kinds == observables.Kinds((False, True, False, False), (None, None, 0.0, 0.0), (0, 1, 2, 2), discrete)
 
 
 def test_point_masses_of_other_events_stay_apart(table):
@@ -97,3 +100,126 @@ def test_values_beyond_the_simulation_are_at_its_end(table, fitted):
     assert (
         np.isfinite(np.asarray(z)).all() and abs(float(coordinates.decode(constants, z)[0, 0]) - table[:, 0].max()) < 1
     )
+
+
+def columns(kind, n):
+    """One column of n events of a kind, and its point mass and discrete values as they should be found."""
+    rng = np.random.default_rng(n)
+    x = rng.normal(5, 2, n)
+    sentinel = rng.permutation(n) < max(6, n // 20)
+    made = {
+        "continuous": x,
+        "one resolution": 1e6 + np.round(x * 16) / 16,  # float32 has no more: some values are equal by chance
+        "integer": rng.poisson(20, n),
+        "mixed": np.where(sentinel, -999.0, x),
+        "two sentinels": np.where(sentinel, -999.0, np.where(np.arange(n) % 3 == 0, 0.0, np.abs(x) + 0.1)),
+        "integer and sentinel": np.where(sentinel, -999, rng.poisson(20, n)),
+        "heavy tail": np.exp(3 * x),
+    }
+    return made[kind].astype(np.float32)
+
+
+@pytest.mark.parametrize("n", [100, 200, 500])
+@pytest.mark.parametrize("kind", ["continuous", "one resolution", "heavy tail", "integer"])
+def test_few_events_have_no_point_mass_by_chance(kind, n):
+    """Every value of a small sample is more than 0.2 percent of it; two columns have one in common at most."""
+    x = columns(kind, n)
+    assert observables.kinds(x[:, None]).mass == (None,)
+    if kind != "integer":
+        assert observables.kinds(np.stack([x, x[::-1]], 1)).leader == (0, 1)
+        assert metrics.point_masses(x) == ()
+
+
+@pytest.mark.parametrize("n", [100, 200, 500])
+def test_few_events_have_the_point_masses_that_they_repeat(n):
+    assert observables.kinds(columns("mixed", n)[:, None]).mass == (-999.0,)
+    assert observables.kinds(columns("two sentinels", n)[:, None]).mass == (0.0,)
+    assert metrics.point_masses(columns("two sentinels", n)) == (0.0, -999.0)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["continuous", "one resolution", "heavy tail", "integer", "mixed", "two sentinels", "integer and sentinel"],
+)
+@pytest.mark.parametrize("n", [100, 500])
+def test_a_small_sample_comes_back(kind, n):
+    """And is standard normal: the Kolmogorov-Smirnov distance has a p-value above 1e-4."""
+    x = columns(kind, n)[:, None]
+    coordinates = observables.scores(observables.kinds(x))
+    constants = coordinates.fit(jax.random.key(0), x, np.ones(n))
+    z = coordinates.encode(jax.random.key(1), constants, jnp.asarray(x))
+    assert kstest(np.asarray(z)[:, 0], "norm").pvalue > 1e-4
+    back = np.asarray(coordinates.decode(constants, z))
+    # Values between two of the table's scores are exact but for rounding, also beside one that is 1,000 times as large.
+    np.testing.assert_allclose(back, x, rtol=2e-3, atol=2e-3)
+
+
+def test_outliers_move_nothing_but_themselves():
+    """Nine events at 1e6 among 6,000: the quantiles of a normal sample, with errors of 5 / sqrt(n density^2 / pq)."""
+    x = np.random.default_rng(0).normal(0, 1, (6000, 1)).astype(np.float32)
+    x[:9] = 1e6
+    coordinates = observables.scores(observables.kinds(x))
+    constants = coordinates.fit(jax.random.key(0), x, np.ones(6000))
+    drawn = np.asarray(coordinates.decode(constants, jax.random.normal(jax.random.key(1), (100_000, 1))))
+    np.testing.assert_allclose(np.quantile(drawn, [0.02, 0.5, 0.98]), np.quantile(x, [0.02, 0.5, 0.98]), atol=0.05)
+    back = coordinates.decode(constants, coordinates.encode(jax.random.key(1), constants, jnp.asarray(x)))
+    # But for those between the last two scores of the table before the outliers, which come back as the lower one.
+    away = np.abs(np.asarray(back) - x)
+    assert (away[9:] < 2e-3).mean() > 0.999 and away[9:].max() < 0.1 and away[:9].max() == 0
+
+
+def test_codes_come_back_as_themselves():
+    """Rare and large ones too, with their shares: a share of 0.1 percent of 200,000 draws has an error of 7 percent."""
+    codes, shares = np.array([-211, 13, 22, 130, 211, 1_000_021]), np.array([0.4, 0.001, 0.1, 0.05, 0.448, 0.001])
+    x = np.repeat(codes, np.round(10_000 * shares).astype(int))[:, None].astype(np.float32)
+    coordinates = observables.scores(observables.kinds(x))
+    constants = coordinates.fit(jax.random.key(0), x, np.ones(len(x)))
+    z = coordinates.encode(jax.random.key(1), constants, jnp.asarray(x))
+    np.testing.assert_array_equal(coordinates.decode(constants, z), x)
+    drawn = np.asarray(coordinates.decode(constants, jax.random.normal(jax.random.key(2), (200_000, 1))))
+    found, counts = np.unique(drawn, return_counts=True)
+    np.testing.assert_array_equal(found, codes)
+    np.testing.assert_allclose(counts / 200_000, shares, atol=5 * np.sqrt(0.25 / 200_000), rtol=0)
+    np.testing.assert_allclose(counts[[1, 5]] / 200_000, 0.001, rtol=5 * 0.07)
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        np.full(200, 1.5),
+        np.full(200, 7.0),
+        np.full(1, 1.5),
+        np.repeat([0.1, 0.3], [150, 50]),
+        np.append(np.full(199, -999.0), 0.25),
+        np.append(np.full(150, -999.0), np.linspace(0, 1, 50)),
+        np.append(np.full(198, 0.1), [0.25, np.nextafter(np.float32(0.25), 1)]),
+    ],
+    ids=["constant", "whole", "one event", "two values", "but one", "three quarters", "neighbours"],
+)
+def test_degenerate_columns_come_back_as_they_are(x):
+    x = np.stack([x, np.random.default_rng(0).normal(size=len(x))], 1).astype(np.float32)
+    coordinates = observables.coordinates("scores", observables.kinds(x))
+    constants = coordinates.fit(jax.random.key(0), x, np.ones(len(x)))
+    z = coordinates.encode(jax.random.key(1), constants, jnp.asarray(x))
+    assert np.isfinite(z).all()
+    np.testing.assert_allclose(coordinates.decode(constants, z)[:, 0], x[:, 0], rtol=1e-5)
+    drawn = np.asarray(coordinates.decode(constants, jax.random.normal(jax.random.key(2), (1000, 2))))
+    assert np.isfinite(drawn).all() and drawn[:, 0].min() >= x[:, 0].min() and drawn[:, 0].max() <= x[:, 0].max()
+
+
+def test_kinds_of_earlier_runs_are_still_read():
+    """Integers of theirs are spread over half a unit either way, as when they were fitted."""
+    x = np.random.default_rng(0).poisson(20, (2000, 1)).astype(np.float32)
+    coordinates = observables.scores(observables.Kinds((True,), (None,), (0,)))
+    constants = coordinates.fit(jax.random.key(0), x, np.ones(len(x)))
+    z = coordinates.encode(jax.random.key(1), constants, jnp.asarray(x))
+    np.testing.assert_array_equal(coordinates.decode(constants, z), x)
+
+
+def test_a_constant_is_noise_in_zscores_and_comes_back():
+    x = np.stack([np.full(500, 1.5), np.random.default_rng(0).normal(size=500)], 1).astype(np.float32)
+    coordinates = observables.coordinates("zscore", observables.kinds(x))
+    constants = coordinates.fit(jax.random.key(0), x, np.ones(500))
+    z = np.asarray(coordinates.encode(jax.random.key(1), constants, jnp.asarray(x)))
+    assert kstest(z[:, 0], "norm").pvalue > 1e-3
+    np.testing.assert_array_equal(coordinates.decode(constants, jnp.asarray(z + 0.1))[:, 0], x[:, 0])
