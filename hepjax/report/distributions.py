@@ -148,7 +148,9 @@ def _distribution(comparison: Comparison, name: str) -> Distribution:
 
 
 def _notes(comparison: Comparison, name: str) -> dict[str, str]:
-    """What the legend says of each sample: its EMD in units of the floor's mean."""
+    """What the legend says of each sample: its EMD in units of the floor's mean, where it was measured."""
+    if "observables" not in comparison.metrics:
+        return {}
     tables = [comparison.metrics, comparison.metrics.get("baseline")]
     rows = [table["observables"][name] for table in tables if table]
     return {s: f"EMD {brief(row['emd_ratio'])} x floor" for s, row in zip(comparison.samples[1:], rows, strict=True)}

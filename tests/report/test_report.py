@@ -59,6 +59,17 @@ def comparison(samples=("Geant4", "<refined>", "GFlash")):
     )
 
 
+def test_report_of_some_metrics(tmp_path):
+    """What was not asked for leaves no section and no figure."""
+    whole = comparison()
+    some = {key: value for key, value in whole.metrics.items() if key not in ("observables", "correlations")}
+    some = {key: value for key, value in some.items() if not key.startswith("auc_")}
+    report.write_report(tmp_path, whole._replace(metrics=some), {})
+    page = (tmp_path / "report.html").read_text()
+    assert "Response at fixed energy" in page and "floor" not in page.lower() and "classifier" not in page.lower()
+    assert not (tmp_path / "figures" / "floors.png").exists()
+
+
 @pytest.mark.parametrize("samples", [("Geant4", "<refined>", "GFlash"), ("Geant4", "refined")])
 def test_report_is_self_contained_and_complete(tmp_path, samples):
     history = {"epoch": [1, 2], "loss": [1.0, 0.5], "val_loss": [1.1, 0.6], "score": [np.nan, np.nan]}
