@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
+import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
@@ -25,18 +27,34 @@ def cached(function: Callable[P, Made]) -> Callable[P, Made]:
     True
     """
     signature = inspect.signature(function)
-
-    @functools.lru_cache(maxsize=MOST)
-    def kept(args: tuple[Any, ...], kwargs: tuple[tuple[str, Any], ...]) -> Made:
-        return function(*args, **dict(kwargs))
+    kept: OrderedDict[Any, Made] = OrderedDict()
+    lock = threading.Lock()
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> Made:
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
-        return kept(_hashable(bound.args), _hashable(tuple(bound.kwargs.items())))
+        given, named = key = _hashable(bound.args), _hashable(tuple(bound.kwargs.items()))
+        with lock:
+            if key in kept:
+                kept.move_to_end(key)
+                return kept[key]
+        made = function(*given, **dict(named))
+        with lock:
+            made = kept.setdefault(key, made)
+            while len(kept) > MOST:
+                _forget(kept.popitem(last=False)[1])
+        return made
 
     return call
+
+
+def _forget(made: Any) -> None:
+    """Drop what was compiled of a function, or of those of a model: JAX itself would keep it when they are gone."""
+    for function in made if isinstance(made, tuple) else (made,):
+        clear = getattr(function, "clear_cache", None)
+        if clear is not None:
+            clear()
 
 
 def _hashable(value: Any) -> Any:

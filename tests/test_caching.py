@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 from hepjax import bridges, caching, classifiers, flows, nets
-from hepjax.caching import cached
 from hepjax.pipelines import reweighting
-from hepjax.training import Config, epoch, fit, start
+from hepjax.training import Config, fit
 from hepjax.types import Labelled
 
 KEY = jax.random.key(0)
@@ -52,15 +51,6 @@ def test_a_scan_over_nets_leaves_few_programs_and_arrays(monkeypatch):
     x = rng.normal(size=(64, 2)).astype(np.float32)
     batch, config = Labelled(x, (x[:, 0] > 0).astype(np.float32)), Config(epochs=1, batch_size=32, validation=0.0)
     monkeypatch.setattr(caching, "MOST", 2)
-    for module, name in (
-        (nets, "mlp"),
-        (classifiers, "binary"),
-        (epoch, "starter"),
-        (epoch, "copier"),
-        (epoch, "compiled"),
-        (start, "_compiled"),
-    ):
-        monkeypatch.setattr(module, name, cached(getattr(module, name).__wrapped__))
     numbers = []
     for width in range(3, 9):
         fit(KEY, classifiers.binary(nets.mlp(2, 1, (width,))), batch, config)

@@ -126,7 +126,7 @@ def bad_value(table: Any, name: str, first: int = 0) -> str | None:
 
 def release(tree: Any) -> Any:
     """The tree as arrays of the default device, free to be used with arrays of any other."""
-    return jax.tree.map(lambda x: jnp.asarray(np.array(x)), tree)
+    return jax.tree.map(lambda x: jax.device_put(np.array(x)), tree)
 
 
 def copy(tree: Any) -> Any:
