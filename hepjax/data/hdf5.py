@@ -13,7 +13,9 @@ import h5py
 import numpy as np
 
 from hepjax import devices
+from hepjax.data import allocated
 from hepjax.data.addresses import Address, require_file
+from hepjax.data.names import listed
 from hepjax.files import atomic_write
 from hepjax.types import InputError
 
@@ -64,16 +66,46 @@ def readable(address: Address) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"{address}: cannot be read, expected a whole HDF5 file ({_reason(error)})") from error
+        if isinstance(error, BlockingIOError) or "already open for write" in str(error):
+            reason = "locked by a program that writes it), expected a file that is closed"
+        else:
+            reason = f"{_reason(error)}), expected a whole HDF5 file"
+        raise InputError(f"{address}: cannot be read ({reason}") from error
 
 
 def dataset(group: h5py.Group, address: Address, key: str, keys: Sequence[str] = ()) -> h5py.Dataset:
-    """A data set of an open group; raises InputError, which says that `keys` were expected, where there is none."""
-    data = group.get(key)
+    """A data set of an open group, all of whose values are there.
+
+    Raises InputError, which says that `keys` were expected, where there is none, and where values were never written,
+    are in another file that is missing, or cannot be decompressed.
+    """
+    data, where = group.get(key), address.key(key)
+    if isinstance(data, h5py.Group):
+        raise InputError(f"{where}: is a group, expected a data set")
     if not isinstance(data, h5py.Dataset):
-        found = ", ".join(list(group)[:8]) or "nothing"
-        raise InputError(f"{address.key(key)}: missing key {key}, expected {_listed(keys)} (found: {found})")
+        missing = _broken_link(group, key) or f"missing key {key}"
+        raise InputError(f"{where}: {missing}, expected {_listed(keys)} (found: {listed(group, 'nothing')})")
+    with readable(address):
+        fault = allocated.fault(data)
+    if fault:
+        raise InputError(f"{where}: {fault}")
     return data
+
+
+def texts(attribute: object) -> list[str]:
+    """The texts of an attribute, which files keep as text, as bytes, or as an array of either; none of an empty one."""
+    if attribute is None or isinstance(attribute, h5py.Empty):
+        return []
+    values = np.ravel(np.asarray(attribute)).tolist()
+    return [value.decode(errors="replace") if isinstance(value, bytes) else str(value) for value in values]
+
+
+def text(attribute: object, where: str) -> str:
+    """The one text of an attribute, "" of an empty one; raises InputError, named by `where`, for several."""
+    found = texts(attribute)
+    if len(found) > 1:
+        raise InputError(f"{where}: {len(found)} texts ({listed(found)}), expected one")
+    return "".join(found)
 
 
 @contextlib.contextmanager
@@ -103,14 +135,14 @@ def join(path: str | os.PathLike[str], parts: Sequence[Path], rows: int) -> None
     when a part cannot be read, or the file not be written.
     """
     with create(path) as file:
-        start = 0
+        start, whole = 0, {}
         for address in map(Address, parts):
             with opened(address) as part, readable(address):
                 columns = {str(key): dataset(part, address, str(key)) for key in part}
                 if not start:
-                    _copy_layout(part, columns, file, rows)
+                    whole = _like(part, columns, file, rows)
                 for key, column in columns.items():
-                    _copy_rows(column, dataset(file, address, key), start)
+                    _copy_rows(column, whole[key], start)
                 start += len(next(iter(columns.values())))
 
 
@@ -142,12 +174,14 @@ class _Written(io.FileIO):
             self.error = error
 
 
-def _copy_layout(part: h5py.Group, columns: Mapping[str, h5py.Dataset], file: h5py.File, rows: int) -> None:
+def _like(part: h5py.Group, columns: Mapping[str, h5py.Dataset], file: h5py.File, rows: int) -> dict[str, h5py.Dataset]:
     """Make all attributes of a part, and its data sets, empty, of as many rows as all parts have."""
     file.attrs.update(part.attrs)
+    made = {}
     for key, like in columns.items():
-        shape = rows, *like.shape[1:]
-        file.create_dataset_like(key, like, shape=shape, track_times=False).attrs.update(like.attrs)
+        made[key] = file.create_dataset_like(key, like, shape=(rows, *like.shape[1:]), track_times=False)
+        made[key].attrs.update(like.attrs)
+    return made
 
 
 def _copy_rows(part: h5py.Dataset, whole: h5py.Dataset, start: int) -> None:
@@ -165,6 +199,8 @@ def _group(file: h5py.File, address: Address, keys: Sequence[str]) -> h5py.Group
     group = file.get(address.group) if address.group else file
     if isinstance(group, h5py.Group):
         return group
+    if isinstance(group, h5py.Dataset):
+        raise InputError(f"{address}: is a data set, expected the group that holds {_listed(keys)}")
     found: list[str] = []
 
     def visit(name: str, item: h5py.Group | h5py.Dataset) -> None:
@@ -172,8 +208,22 @@ def _group(file: h5py.File, address: Address, keys: Sequence[str]) -> h5py.Group
             found.append(name)
 
     file.visititems(visit)
-    known = ", ".join(found[:8]) or "none"
-    raise InputError(f"{address}: no such group, expected one with {_listed(keys)} (in this file: {known})")
+    missing = _broken_link(file, address.group) or "no such group"
+    raise InputError(f"{address}: {missing}, expected one with {_listed(keys)} (in this file: {listed(found)})")
+
+
+def _broken_link(group: h5py.Group, name: str) -> str | None:
+    """What a name links to, in words, where nothing is found there: in this file, or in another."""
+    parts = name.split("/")
+    for end in range(1, len(parts) + 1):
+        link = group.get("/".join(parts[:end]), getlink=True)
+        if group.get("/".join(parts[:end])) is not None:
+            continue
+        if isinstance(link, h5py.ExternalLink):
+            return f"links to {link.path} in {link.filename}, which is not there"
+        if isinstance(link, h5py.SoftLink):
+            return f"links to {link.path}, which is not there"
+    return None
 
 
 def _listed(keys: Sequence[str]) -> str:

@@ -162,7 +162,12 @@ def check(showers: Showers, where: Where = "showers") -> None:
     check_voxels(voxels, showers.geometry, where)
     if energies.ndim == 1 and len(voxels) != len(energies):
         raise InputError(f"{where}: {len(energies)} {ENERGIES} but {len(voxels)} {VOXELS}, expected as many")
-    _check_energies(energies, where)
+    check_energies(energies, where)
+
+
+def check_energies(energies: np.ndarray, where: Where = "showers") -> None:
+    """Raise InputError, named by `where`, unless incident energies (n,) are finite and above zero."""
+    _check_energies(energies, addresses.parse(where))
 
 
 def check_voxels(voxels: np.ndarray, geometry: Geometry, where: Where = "showers") -> None:
@@ -204,7 +209,7 @@ def _geometry_of(voxels: Values, given: str | Geometry | None) -> Geometry:
     shape, group = voxels.data.shape, voxels.data.parent
     _check_axes(shape, voxels.address)
     written = {**group.file.attrs, **group.attrs}.get("geometry")
-    geometry = _geometry(voxels.address, given, written, shape[1])
+    geometry = _geometry(voxels.address, given, hdf5.text(written, f"{voxels.address}: attribute geometry"), shape[1])
     check_shape(shape, geometry, voxels.address)
     return geometry
 
@@ -239,8 +244,7 @@ def _check_values(key: str, values: np.ndarray, expected: str, good: np.ndarray,
         raise InputError(f"{key}: {values[index]} MeV in row {first + index[0]}, expected finite energies {expected}")
 
 
-def _geometry(address: Address, given: str | Geometry | None, written: object, voxels: int) -> Geometry:
-    written = written.decode(errors="replace") if isinstance(written, bytes) else str(written or "")
+def _geometry(address: Address, given: str | Geometry | None, written: str, voxels: int) -> Geometry:
     name = given.name if isinstance(given, Geometry) else given
     if name and written and name != written:
         raise InputError(f"{address}: geometry {written}, expected {name}")

@@ -109,8 +109,8 @@ def challenge_geometry(dataset: str) -> Geometry:
 
 
 def _layout_faults(group: h5py.Group, address: Address, detector: Geometry) -> Iterator[str]:
-    written = {**group.file.attrs, **group.attrs}.get("geometry", detector.name)
-    if written not in (detector.name, detector.name.encode()):
+    written = hdf5.text({**group.file.attrs, **group.attrs}.get("geometry"), f"{address}: attribute geometry")
+    if written not in ("", detector.name):
         yield f"{address}: attribute geometry is {written}, expected {detector.name} or none"
     counts = {}
     for key, width in ((ENERGIES, 1), (VOXELS, detector.voxels)):

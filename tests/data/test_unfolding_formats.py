@@ -9,6 +9,7 @@ import pytest
 import uproot
 
 from hepjax.data import samples, unfolding
+from hepjax.data.unfolding import from_energyflow, from_tables
 from hepjax.types import Column, InputError
 
 ROWS = 40
@@ -181,7 +182,7 @@ def test_files_that_are_missing_or_not_whole(tmp_path, rng, suffix, kind):
     whole = path.read_bytes()
     for content in (whole[: len(whole) // 2], b"", b"energies: 1, 2, 3"):
         path.write_bytes(content)
-        with pytest.raises(InputError, match=rf"f\.{suffix}: cannot be read, expected {kind}.* that is whole$"):
+        with pytest.raises(InputError, match=rf"f\.{suffix}: cannot be read \(.+\), expected {kind}.* that is whole$"):
             unfolding.read(path)
 
 
@@ -250,3 +251,55 @@ def test_several_files_are_checked_one_by_one(tmp_path, rng):
     write_flat(tmp_path / "b.parquet", {k: v for k, v in good.items() if k != "gen_n"})
     with pytest.raises(InputError, match=r"b\.parquet:gen_\*: no column n,"):
         unfolding.read(tmp_path / "*.parquet")
+
+
+@pytest.mark.parametrize("suffix", ["root", "parquet"])
+@pytest.mark.parametrize("name", ["gen_n", "weight"])
+def test_an_array_an_event_is_named(tmp_path, rng, suffix, name):
+    """Of equal lengths, and of lengths that differ."""
+    path, good = tmp_path / f"f.{suffix}", flat(rng)
+    equal = np.ones((ROWS, 3), np.float32)
+    for arrays in (pa.array(list(equal)), pa.array([[1.0] * (i % 3) for i in range(ROWS)])):
+        if suffix == "root":
+            with uproot.recreate(path) as file:
+                file.mktree(
+                    "events", {key: ("f4", (3,)) if key == name else value.dtype for key, value in good.items()}
+                )
+                file["events"].extend(good | {name: equal})
+        else:
+            write_flat(path, good | {name: arrays})
+        with pytest.raises(InputError, match=rf"f\.{suffix}:{name}: an array an event, expected one number$"):
+            unfolding.read(path)
+
+
+def test_columns_of_the_same_name_are_named(tmp_path, rng):
+    path, good = tmp_path / "f.parquet", flat(rng)
+    names = [*good, "gen_n"]
+    pq.write_table(pa.table([*map(pa.array, good.values()), pa.array(good["gen_n"])], names=names), path)
+    with pytest.raises(InputError, match=r"f\.parquet:gen_n: several columns of this name, expected one"):
+        unfolding.read(path)
+
+
+@pytest.mark.parametrize("suffix", ["root", "parquet", "npz"])
+def test_an_error_of_ours_does_not_look_like_a_damaged_file(tmp_path, rng, monkeypatch, suffix):
+    path = tmp_path / f"f.{suffix}"
+    energyflow(path, rng) if suffix == "npz" else write_flat(path, flat(rng))
+
+    def broken(*args):
+        raise RuntimeError("a mistake")
+
+    module = from_energyflow if suffix == "npz" else from_tables
+    monkeypatch.setattr(module, "float32", broken)
+    with pytest.raises(RuntimeError, match="a mistake"):
+        unfolding.read(path)
+
+
+def test_a_codec_that_is_missing_is_named(tmp_path, rng, monkeypatch):
+    write_flat(tmp_path / "f.root", flat(rng))
+
+    def lacking(*args, **kwargs):
+        raise ModuleNotFoundError("install the 'xxhash' package with:\n\n    pip install xxhash")
+
+    monkeypatch.setattr(uproot, "open", lacking)
+    with pytest.raises(InputError, match=r"needs a package that is not installed \(install the 'xxhash' package with:"):
+        unfolding.read(tmp_path / "f.root")

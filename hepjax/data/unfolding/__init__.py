@@ -9,7 +9,7 @@ read `.npz` of EnergyFlow's Z + jets, `.root` (`file.root:tree`) and `.parquet`.
 Unfolded events are written as HDF5 or parquet with the metadata that publishing them needs.
 """
 
-from hepjax.data.unfolding.checks import check, check_measured
+from hepjax.data.unfolding.checks import check, check_gen, check_measured
 from hepjax.data.unfolding.columns import OBSERVABLES
 from hepjax.data.unfolding.publishing import (
     check_unfolded,
@@ -24,6 +24,7 @@ from hepjax.data.unfolding.reading import read, read_measured, read_truth
 __all__ = [
     "OBSERVABLES",
     "check",
+    "check_gen",
     "check_measured",
     "check_unfolded",
     "read",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 import numpy as np
 
 from hepjax.data import addresses
 from hepjax.data.addresses import Address
 from hepjax.data.unfolding.records import FLAGS, GEN, SIM, WEIGHT, Level, Sample
-from hepjax.types import InputError, Measured, Unfolding
+from hepjax.types import Column, InputError, Measured, Unfolding
 
 Where = str | os.PathLike[str] | Address
 
@@ -32,6 +33,11 @@ def check_measured(data: Measured, where: Where = "data", *, negative_weights: b
     """Raise InputError, named by `where`, unless the data can be unfolded: as `check`, of events that all pass."""
     level = Level(data.reco, data.columns, np.ones(len(data), bool))
     _check(Sample({SIM: level}, data.weight), where, negative_weights)
+
+
+def check_gen(gen: np.ndarray, columns: Sequence[Column], where: Where = "events") -> None:
+    """Raise InputError, named by `where`, unless particle-level events (n, d) are finite values of these columns."""
+    _check_values(Level(gen, tuple(columns), np.ones(len(gen), bool)), addresses.parse(where).key(GEN))
 
 
 def check_events(sample: Sample, where: Address, *, negative_weights: bool = True) -> None:

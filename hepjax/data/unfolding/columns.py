@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hepjax.data.names import listed
 from hepjax.types import Column, InputError
 
 OBSERVABLES = ("mass_gev", "multiplicity", "width", "ln_rho", "z_g", "tau21")
@@ -37,6 +38,6 @@ def select(found: Sequence[Column], names: Sequence[str] | None, where: str) -> 
         raise InputError(f"{where}: columns {', '.join(names) or 'none'}, expected at least one, and none twice")
     missing = [name for name in names if name not in known]
     if missing:
-        expected = f"{', '.join(names)} (found: {', '.join(known) or 'none'})"
+        expected = f"{', '.join(names)} (found: {listed(known)})"
         raise InputError(f"{where}: no column {', '.join(missing)}, expected {expected}")
     return tuple(known[name] for name in names)

@@ -11,23 +11,29 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from hepjax.data.addresses import Address
+from hepjax.data.addresses import Address, require_file
+from hepjax.data.names import listed
 from hepjax.data.unfolding.checks import check_rows
 from hepjax.data.unfolding.columns import column, select
-from hepjax.data.unfolding.records import Asked, Content, extras_of, float32, opened, require_no_group
+from hepjax.data.unfolding.records import Asked, Content, decoded, extras_of, float32, require_no_group
 from hepjax.types import Column, InputError
 
 Arrays = Mapping[str, np.ndarray]
+EXPECTED = "a file of EnergyFlow's Z + jets (.npz)"
 
 
 def read(address: Address, asked: Asked) -> Content:
     """Build the observables asked for, of those in `OBSERVABLES_OF`; raises InputError for a file that is not whole."""
     columns = {level: select(_COLUMNS, names, address.key(level)) for level, names in asked.items()}
-    with opened(address, "a file of EnergyFlow's Z + jets (.npz)"):
-        require_no_group(address)
-        with np.load(address.path) as archive:
-            arrays = {level: _arrays(archive, address, level, chosen) for level, chosen in columns.items()}
-            extras, names = {key: archive[key] for key in extras_of(asked) if key in archive}, list(archive)
+    require_file(address.path, EXPECTED)
+    require_no_group(address)
+    with decoded(address, EXPECTED):
+        archive = np.load(address.path)
+    with archive:
+        arrays = {level: _arrays(archive, address, level, chosen) for level, chosen in columns.items()}
+        names = list(archive)
+        with decoded(address, EXPECTED):
+            extras = {key: archive[key] for key in extras_of(asked) if key in archive}
     check_rows({f"{level}_{key}": len(array) for level, of in arrays.items() for key, array in of.items()}, address)
     values = {}
     for level, chosen in columns.items():
@@ -71,9 +77,10 @@ def _arrays(archive: Arrays, address: Address, level: str, columns: Sequence[Col
 
 def _array(archive: Arrays, address: Address, name: str, axes: int) -> np.ndarray:
     if name not in archive:
-        found = ", ".join(archive) or "nothing"
+        found = listed(archive, "nothing")
         raise InputError(f"{address.key(name)}: missing key {name}, expected it in the file (found: {found})")
-    array = archive[name]
+    with decoded(address, EXPECTED):
+        array = archive[name]
     if array.dtype.kind not in "fiu" or array.ndim != axes:
         found = f"{array.dtype} of shape {array.shape}"
         raise InputError(f"{address.key(name)}: {found}, expected numbers with {axes} axes")

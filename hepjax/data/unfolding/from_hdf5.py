@@ -9,6 +9,7 @@ import numpy as np
 
 from hepjax.data import hdf5
 from hepjax.data.addresses import Address
+from hepjax.data.names import listed
 from hepjax.data.unfolding.columns import column, select
 from hepjax.data.unfolding.records import Asked, Content, extras_of, float32
 from hepjax.types import Column, InputError
@@ -32,16 +33,11 @@ def columns_of(where: str, table: np.ndarray, attributes: Mapping[str, Any]) -> 
     """The columns that the attributes `columns` and, where there is one, `units` tell of; raises InputError."""
     if table.ndim != 2:
         raise InputError(f"{where}: shape {table.shape}, expected (events, columns)")
-    names = _texts(attributes.get("columns", ()))
+    names = hdf5.texts(attributes.get("columns"))
     if len(names) != table.shape[1] or len(set(names)) != len(names):
         expected = f"an attribute `columns` with {table.shape[1]} different names, one a column"
-        raise InputError(f"{where}: columns {', '.join(names) or 'without names'}, expected {expected}")
-    units = _texts(attributes["units"]) if "units" in attributes else [None] * len(names)
+        raise InputError(f"{where}: columns {listed(names, 'without names')}, expected {expected}")
+    units = hdf5.texts(attributes["units"]) if "units" in attributes else [None] * len(names)
     if len(units) != len(names):
         raise InputError(f"{where}: {len(units)} units, expected one for each of {len(names)} columns")
     return [column(name, unit) for name, unit in zip(names, units, strict=True)]
-
-
-def _texts(attribute: Any) -> list[str]:
-    """A list of strings from an attribute, which HDF5 may keep as bytes."""
-    return [t.decode(errors="replace") if isinstance(t, bytes) else str(t) for t in np.atleast_1d(attribute)]

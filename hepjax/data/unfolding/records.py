@@ -67,24 +67,38 @@ def numbers(where: str, values: np.ndarray) -> np.ndarray:
 
 @contextlib.contextmanager
 def opened(address: Address, expected: str) -> Iterator[None]:
-    """Give one line for whatever a library says of a file that is not what was expected ("a ROOT file").
+    """A block that reads a file by a package of an extra ("a ROOT file" is expected).
 
-    Raises InputError when the file is missing or not whole, or when the library is not installed.
+    Raises InputError when the file is missing, or the package is not installed.
     """
     require_file(address.path, expected)
     try:
         yield
-    except InputError:
-        raise
     except ModuleNotFoundError as error:
         raise missing_extra(error, address.path, expected) from error
-    except Exception as error:  # of many kinds: the libraries find out half way that a file is cut, or not theirs
-        raise InputError(f"{address}: cannot be read, expected {expected} that is whole") from error
+
+
+@contextlib.contextmanager
+def decoded(address: Address, expected: str) -> Iterator[None]:
+    """Give one line, with the cause, for whatever a package says of the content of a file.
+
+    For calls of the package alone: an error of ours is not to look like a file that is damaged.
+    """
+    try:
+        yield
+    except (InputError, ImportError, MemoryError):
+        raise
+    except Exception as error:  # of many kinds: packages find out half way that a file is cut, or not theirs
+        cause = next(iter(str(error).strip().splitlines()), "")[:160]
+        reason = f"{type(error).__name__}: {cause}" if cause else type(error).__name__
+        raise InputError(f"{address}: cannot be read ({reason}), expected {expected} that is whole") from error
 
 
 def missing_extra(error: ModuleNotFoundError, path: Path, what: str) -> InputError:
-    """The line for a user who has not installed what a file needs."""
-    package = (error.name or "a package").partition(".")[0]
+    """The line for a user who has not installed what a file needs; uproot says itself which codec it lacks."""
+    if error.name is None:
+        return InputError(f"{path}: {what} needs a package that is not installed ({' '.join(str(error).split())})")
+    package = error.name.partition(".")[0]
     return InputError(f"{path}: {what} needs {package}, expected it installed: pip install 'hepjax[tables]'")
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from hepjax.data import hdf5
 from hepjax.data.addresses import Address
 from hepjax.data.unfolding import schema
-from hepjax.data.unfolding.records import GEN, WEIGHT, missing_extra, opened
+from hepjax.data.unfolding.records import GEN, WEIGHT, decoded, missing_extra, opened
 from hepjax.files import atomic_write
 from hepjax.types import InputError
 
@@ -104,12 +104,15 @@ def _write_parquet(path: Path, stored: Stored) -> None:
 
 
 def _read_parquet(path: Path) -> Stored:
-    with opened(Address(path), "a parquet file of unfolded events"):
+    with opened(Address(path), expected := "a parquet file of unfolded events"):
         import pyarrow.parquet as pq
 
-        table = pq.ParquetFile(path).read()
+        with decoded(Address(path), expected):
+            table = pq.ParquetFile(path).read()
         metadata = json.loads((table.schema.metadata or {}).get(schema.NAME.encode(), b"{}"))
         schema.require_known(metadata, path)
+        if table.column_names.count(WEIGHT) != 1:
+            raise InputError(f"{path}:{WEIGHT}: {table.column_names.count(WEIGHT)} columns of this name, expected one")
         names = [f"{GEN}_{column.name}" for column in schema.columns_of(metadata)]
         found = set(names) <= set(table.column_names)
         gen = np.stack([table[name].to_numpy() for name in names], axis=-1) if found else None
