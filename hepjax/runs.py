@@ -34,7 +34,7 @@ from hepjax.pipelines import stored
 from hepjax.training import checkpoint, read_histories, spec, stream
 from hepjax.types import Geometry, InputError, Showers, State
 
-CONFIG, CHECKPOINT, PROGRESS, HISTORY = "config.json", "checkpoint", common.PROGRESS, "history.csv"
+CONFIG, CHECKPOINT, PROGRESS, HISTORY = "config.json", common.CHECKPOINT, common.PROGRESS, "history.csv"
 MACHINES = tuple(field.name for field in dataclasses.fields(common.Machines))
 DATA = "data_sha256"
 BLOCK, BLOCKS = 8, 16  # rows, and blocks of them, by which data on disk are known
@@ -173,10 +173,15 @@ def load(folder: Path, pipeline: ModuleType) -> State:
 
 def require_new_file(path: Path, overwrite: bool) -> None:
     """Raise InputError unless a file can be written there: before the work, not after it."""
+    folder = path.absolute().parent
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder, expected the name of an output file")
     if path.exists() and not overwrite:
         raise InputError(f"{path}: output file exists, expected a new name or the option overwrite")
-    if not path.absolute().parent.is_dir():
+    if not folder.is_dir():
         raise InputError(f"{path}: no such folder, expected one that exists")
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"{path}: its folder cannot be written to, expected one that can")
 
 
 def provenance() -> dict[str, str]:

@@ -111,6 +111,7 @@ def _run(command: Any) -> int:
 
     compilation.use_cache()
     try:
+        _require_apart(command)
         with _machines(command):
             command.run()
     except (InputError, TrainingError) as error:
@@ -129,6 +130,15 @@ def _again(options: Any) -> str:
     if hasattr(options, "overwrite") and options.out is not None and options.out.exists():
         return f"the command begins anew with --overwrite, since {options.out} exists"
     return "nothing is left behind, and the command begins anew"
+
+
+def _require_apart(command: Any) -> None:
+    """Raise InputError where a command would write over what it reads."""
+    from hepjax.data import output
+
+    options = getattr(command, "command", command)
+    if getattr(options, "out", None) is not None:
+        output.require_apart(options.out, common.inputs(options))
 
 
 def _machines(command: Any) -> contextlib.AbstractContextManager[None]:

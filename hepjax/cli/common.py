@@ -6,7 +6,39 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+INPUTS = (
+    "background",
+    "baseline",
+    "data",
+    "energies",
+    "fast",
+    "file",
+    "full",
+    "generated",
+    "model",
+    "reference",
+    "showers",
+    "simulation",
+    "train",
+    "truth",
+    "unfolded",
+)
+"""Options of all commands that name files or folders to read."""
+
+CHECKPOINT = "checkpoint"
+"""The folder of a run that holds its fitted model."""
+
+
+def inputs(options: Any) -> dict[str, str]:
+    """What a command reads, by the names of its options; of a model its checkpoint, beside which results may lie."""
+    found = {}
+    for name in INPUTS:
+        given = getattr(options, name, None)
+        paths = given if isinstance(given, tuple) else () if given is None else (given,)
+        found |= {" ".join((name, str(i)) if i else (name,)): str(path) for i, path in enumerate(paths)}
+    return found | ({"model": str(Path(found["model"], CHECKPOINT))} if "model" in found else {})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from hepjax.data import addresses
 from hepjax.types import InputError
 
 MARKER = ".hepjax"
@@ -56,6 +58,25 @@ def claim(path: str | os.PathLike[str], *, overwrite: bool = False, resume: bool
             raise InputError(f"{folder}: cannot be written ({error.strerror})") from error
         raise
     shutil.rmtree(previous, ignore_errors=True)
+
+
+def require_apart(out: str | os.PathLike[str], inputs: Mapping[str, str | os.PathLike[str]]) -> None:
+    """Raise InputError where writing `out`, a file or a folder, would replace or change one of the inputs.
+
+    inputs: name -> address, which may have wildcards, of a file or a folder. That is: `out` is an input, by whatever
+    path or link, a folder that holds one, or something inside of one.
+    """
+    out = Path(out)
+    for name, address in inputs.items():
+        path = addresses.parse(os.fspath(address)).path
+        found = [path] if path.exists() else map(Path, glob.glob(str(path)))
+        for one in found:
+            if out.exists() and os.path.samefile(out, one):
+                raise InputError(f"{out}: is the input {name} too, expected another output")
+            if out.resolve() in one.resolve().parents:
+                raise InputError(f"{out}: holds the input {name} ({one}), expected another output folder")
+            if one.resolve() in out.resolve().parents:
+                raise InputError(f"{out}: lies in the input {name} ({one}), expected another place")
 
 
 def _require_claimable(folder: Path, overwrite: bool, resume: bool | None) -> None:
