@@ -115,6 +115,7 @@ def anomaly_score(state: State) -> Exportable:
         Field("score", "", "higher is less likely; its absolute value is the score of both sides"),
         Field("log_prob", "nats", "log-likelihood of the cells in MeV"),
         Field("energy_mev", "MeV", "calibrated incident energy, at which it was taken"),
+        Field("converged", "", "whether the calibration found a maximum with both ends of its interval"),
         Field("in_range", "", f"whether that is one of the background's, {low:.6g} to {high:.6g} MeV"),
     )
     return Exportable(

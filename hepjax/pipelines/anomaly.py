@@ -20,7 +20,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from hepjax import data, devices, transforms
 from hepjax.pipelines import anomaly_model as model
@@ -129,10 +129,11 @@ def score(
 def score_estimated(key: PRNGKey, state: State, voxels: Float[Array, "*batch v"], rows: Int[Array, "*batch"]) -> Scored:
     """`score` with its defaults but without its checks, so that JAX can trace it. rows: of the showers' noise."""
     spec, constants, params = model.part(state, "energy")
-    energy = calibration_model.calibrated(spec, constants, params, voxels).energy_mev
+    found = calibration_model.calibrated(spec, constants, params, voxels)
     flow = model.part(state, "showers")
-    log_probs = model.likelihoods(state.spec)(key, flow.constants, flow.params, energy, voxels, rows)
-    return _scored(state, _Likelihoods(log_probs, energy), "estimated", "density")
+    log_probs = model.likelihoods(state.spec)(key, flow.constants, flow.params, found.energy_mev, voxels, rows)
+    likelihoods = _Likelihoods(log_probs, found.energy_mev, found.converged, found.in_range)
+    return _scored(state, likelihoods, "estimated", "density")
 
 
 def save(path: str | os.PathLike[str], state: State) -> None:
@@ -146,10 +147,13 @@ def load(path: str | os.PathLike[str]) -> State:
 
 
 class _Likelihoods(NamedTuple):
-    """log_probs: a column for each of `quantities`, in nats. energy_mev: where they were taken."""
+    """log_probs: a column for each of `quantities`, in nats. energy_mev: where they were taken. converged, in_range: as
+    the calibration says, whose energy that is; True where it was not asked."""
 
     log_probs: Float[Array, "*batch q"]
     energy_mev: Float[Array, "*batch"]
+    converged: Bool[Array, "*batch"]
+    in_range: Bool[Array, "*batch"]
 
 
 def _likelihoods(
@@ -166,11 +170,14 @@ def _likelihoods(
     voxels = jnp.asarray(voxels, float)
     if known is not None:
         energy = jnp.asarray(known, float)
-        return _Likelihoods(_log_probs(key, state, voxels, energy, rows), energy)
+        every = jnp.ones(energy.shape, bool)
+        return _Likelihoods(_log_probs(key, state, voxels, energy, rows), energy, every, every)
     calibrated = calibration.calibrate(model.part(state, "energy"), voxels)
     if how == "maximised":
         return _maximised(key, state, voxels, calibrated, rows)
-    return _Likelihoods(_log_probs(key, state, voxels, calibrated.energy_mev, rows), calibrated.energy_mev)
+    energy = calibrated.energy_mev
+    log_probs = _log_probs(key, state, voxels, energy, rows)
+    return _Likelihoods(log_probs, energy, calibrated.converged, calibrated.in_range)
 
 
 def _maximised(
@@ -188,7 +195,8 @@ def _maximised(
     found = jnp.concatenate([found, _log_probs(key, state, voxels, jnp.exp(top), rows)[:, None]], axis=1)
     best = jnp.argmax(found[..., 0], axis=1)[:, None]
     energy = jnp.take_along_axis(jnp.append(nodes, top[:, None], axis=1), best, axis=1)
-    return _Likelihoods(jnp.take_along_axis(found, best[..., None], axis=1)[:, 0], jnp.exp(energy[:, 0]))
+    largest = jnp.take_along_axis(found, best[..., None], axis=1)[:, 0]
+    return _Likelihoods(largest, jnp.exp(energy[:, 0]), start.converged, start.in_range)
 
 
 def _log_probs(key: PRNGKey, state: State, voxels: Array, energy: Array, rows: AnyArray | None) -> Float[Array, "n q"]:
@@ -208,9 +216,10 @@ def _scored(state: State, found: _Likelihoods, how: str, quantity: str) -> Score
     """One-sided scores from likelihoods."""
     column = model.quantities(state.spec).index(quantity)
     low, high = state.constants.showers.incident_range
-    in_range = (found.energy_mev >= low) & (found.energy_mev <= high)
-    relative = _relative(state, found, how)[..., column]
-    return Scored(-relative, found.log_probs[..., column], found.energy_mev, in_range)
+    score, log_prob = -_relative(state, found, how)[..., column], found.log_probs[..., column]
+    finite = jnp.isfinite(score) & jnp.isfinite(log_prob)  # energies in the range are
+    in_range = found.in_range & (found.energy_mev >= low) & (found.energy_mev <= high) & finite
+    return Scored(score, log_prob, found.energy_mev, found.converged, in_range)
 
 
 def _relative(state: State, found: _Likelihoods, how: str) -> Float[Array, "*batch q"]:

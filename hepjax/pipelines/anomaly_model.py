@@ -54,12 +54,15 @@ class Scored(NamedTuple):
     """Scores of showers; all (...,).
 
     score: higher is more anomalous. log_prob: the log-likelihood behind it, in nats. energy_mev: the energy at which it
-    was taken. in_range: whether that is one of the background's, and no extrapolation.
+    was taken. converged: whether the calibration found a maximum with both ends of its interval; True of energies that
+    are known. in_range: whether the energy is one of the background's and no extrapolation, by the calibration as well,
+    and all numbers are finite.
     """
 
     score: Float[Array, "*batch"]
     log_prob: Float[Array, "*batch"]
     energy_mev: Float[Array, "*batch"]
+    converged: Bool[Array, "*batch"]
     in_range: Bool[Array, "*batch"]
 
 

@@ -52,7 +52,7 @@ class Calibrated(NamedTuple):
     -2 ln(L / L_max) = 1, or to the end of the search. nll: -ln p(features | energy) there, in nats; the reference
     measure is Lebesgue's of the features. converged: whether there is a maximum, with both ends of its interval, within
     the energies searched. in_range: whether the energy is one of those of training, and no extrapolation. Both are
-    False for a shower whose sum of cells is that of an energy not searched.
+    False for a shower whose sum of cells is that of an energy not searched, or whose likelihood is not finite.
     """
 
     energy_mev: Float[Array, "*batch"]
@@ -169,7 +169,7 @@ def calibrated(spec: Spec, constants: Preprocessing, params: Params, voxels: Flo
     energy = jnp.exp(theta)
     closed = ~(maximum.at_bound | ends.low_open | ends.high_open)[..., 0]
     # Far from the training showers a flow's tails may well have a maximum somewhere.
-    known = ((bounds[0] <= start) & (start <= bounds[1]))[..., 0]
+    known = ((bounds[0] <= start) & (start <= bounds[1]))[..., 0] & jnp.isfinite(maximum.log_prob)
     return Calibrated(
         energy,
         energy - jnp.exp(ends.low[..., 0]),

@@ -74,7 +74,7 @@ def test_scores_do_not_depend_on_incident_energies_unless_asked(model, showers, 
     assert run(*score(model, showers, tmp_path / "without.hdf5")) == (0, "")
     scored, again, known = (columns(tmp_path / f"{name}.hdf5") for name in ("with", "without", "known"))
     assert {name: column.shape for name, column in scored.items()} == dict.fromkeys(
-        ("score", "log_prob", "energy_mev", "in_range"), (N,)
+        ("score", "log_prob", "energy_mev", "converged", "in_range"), (N,)
     )
     for name, column in scored.items():
         np.testing.assert_array_equal(column, again[name])

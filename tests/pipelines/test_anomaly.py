@@ -101,6 +101,34 @@ def test_energies_beyond_the_background_are_flagged(state, background):
         assert not scored.in_range.any() and np.isfinite(scored.score).all()
 
 
+@pytest.mark.parametrize("energy", ["estimated", "maximised"])
+@pytest.mark.parametrize("scale", [100, 1e-3, 0], ids=["cells x 100", "in GeV", "empty"])
+def test_flags_of_the_calibration_are_those_of_the_score(state, background, energy, scale):
+    """Showers far outside, whose estimate may end anywhere within: as the calibration says, so does the score."""
+    voxels = background.voxels * np.float32(scale)
+    calibrated = calibration.calibrate(anomaly_model.part(state, "energy"), voxels)
+    scored = anomaly.score(KEY, state, voxels, energy=energy)
+    assert not calibrated.in_range.any() and not scored.in_range.any()
+    assert not scored.converged.any()
+
+
+def test_usual_showers_have_converged(state, background):
+    scored = anomaly.score(KEY, state, background.voxels)
+    calibrated = calibration.calibrate(anomaly_model.part(state, "energy"), background.voxels)
+    np.testing.assert_array_equal(scored.converged, calibrated.converged)
+    np.testing.assert_array_equal(scored.in_range, calibrated.in_range & scored.in_range)
+    assert np.mean(scored.converged) > 0.9
+    assert anomaly.score(KEY, state, background.voxels, energy=background.incident_energy).converged.all()
+
+
+def test_what_is_not_finite_is_not_in_range(state, background):
+    """A flow with a parameter that is not finite, and a calibration with one."""
+    for name in ("showers", "energy"):
+        params = state.params._replace(**{name: jax.tree.map(lambda x: x * jnp.nan, getattr(state.params, name))})
+        scored = anomaly.score(KEY, state._replace(params=params), background.voxels)
+        assert not scored.in_range.any()
+
+
 def test_vertex_is_that_of_a_parabola():
     x = jnp.linspace(0, 4, 9)
     peaks = jnp.array([0.7, 2.0, 3.9, -1.0, 9.0])
@@ -123,7 +151,7 @@ def test_save_and_load(state, background, tmp_path):
     a, b = (anomaly.score(KEY, s, background.voxels).score for s in (state, loaded))
     np.testing.assert_array_equal(a, b)
     calibration.save(tmp_path / "other", anomaly_model.part(state, "energy"))
-    with pytest.raises(InputError, match="holds another model, expected one of an anomaly search"):
+    with pytest.raises(InputError, match=r"holds another model \(calibration\), expected one of an anomaly search"):
         anomaly.load(tmp_path / "other")
 
 
