@@ -17,9 +17,9 @@ def load(path: str | os.PathLike[str], untrained: Mapping[type, Callable[[Any], 
     error. Raises InputError where there is no state, or a damaged one, or that of another model.
     """
 
-    def build(spec: Any) -> State:
-        if type(spec) not in untrained:
-            raise InputError(f"{path}: holds another model, expected {expected}")
-        return untrained[type(spec)](spec)
-
-    return checkpoint.load(path, build)
+    kind = checkpoint.read_kind(path)
+    if kind not in {f"{one.__module__}:{one.__qualname__}" for one in untrained}:
+        # A pipeline's module, hepjax.pipelines.caloflow_model for instance, may not be imported here.
+        module = str(kind or "").partition(":")[0].rpartition(".")[2].removesuffix("_model")
+        raise InputError(f"{path}: holds another model{f' ({module})' if module else ''}, expected {expected}")
+    return checkpoint.load(path, lambda spec: untrained[type(spec)](spec))

@@ -87,8 +87,18 @@ def load(path: str | os.PathLike[str], build: Callable[[Any], State]) -> State:
 
 def read_spec(path: str | os.PathLike[str]) -> Any:
     """The specification of a trained state alone; raises InputError where there is none."""
+    return _read_config(path, specs.decode)
+
+
+def read_kind(path: str | os.PathLike[str]) -> str | None:
+    """The class of the specification, as `specs.encode` names it, whether it is known here or not; None of none."""
+    return _read_config(path, lambda spec: spec.get(specs.KIND) if isinstance(spec, dict) else None)
+
+
+def _read_config(path: str | os.PathLike[str], read: Callable[[Any], Any]) -> Any:
+    """What is read of the specification in a file; raises InputError where there is none."""
     try:
-        return specs.decode(json.loads((Path(path) / CONFIG).read_text())["spec"])
+        return read(json.loads((Path(path) / CONFIG).read_text())["spec"])
     except OSError as error:
         raise InputError(f"{path}: no checkpoint here; expected a folder with {CONFIG}") from error
     except (ValueError, KeyError, TypeError) as error:

@@ -86,7 +86,14 @@ def test_another_geometry_and_another_model(model, refused, files, tmp_path):
     showers.write(tmp_path / "other.hdf5", toy_showers(1, 20, name="crystals_3x4"))
     words = ("--showers", tmp_path / "other.hdf5", "--out", tmp_path / "out.hdf5")
     refused("geometry crystals_3x4, expected crystals_4x4", "calibrate", "apply", "--model", model, *words)
-    refused("holds another model, expected one of a calib", "calibrate", "apply", "--model", files / "run", *words)
+    refused(
+        "holds another model (squirels), expected one of a calib",
+        "calibrate",
+        "apply",
+        "--model",
+        files / "run",
+        *words,
+    )
 
 
 def test_one_energy_alone(refused, tmp_path):

@@ -251,7 +251,7 @@ def test_weights_of_omnifold_belong_to_their_data(folder, models, refused, tmp_p
 
 def test_files_that_exist_and_models_of_others(folder, files, models, refused, tmp_path):
     blind, out = folder / "blind.hdf5", tmp_path / "out.hdf5"
-    refused("holds another model, expected one of unfolding", *apply(files / "run", blind, out))
+    refused("holds another model (squirels), expected one of unfolding", *apply(files / "run", blind, out))
     refused("suffix .npz, expected one of", *apply(models["sbunfold"], blind, tmp_path / "out.npz"))
     refused("no checkpoint here", *apply(tmp_path / "none", blind, out))
     out.write_text("old")

@@ -160,7 +160,7 @@ def test_saved_and_loaded_states_give_the_same_numbers(state, unseen, tmp_path):
     loaded = calibration.load(tmp_path / "model")
     assert loaded.spec == state.spec and same_numbers(loaded[1:], state[1:])
     squirels.save(tmp_path / "other", squirels._untrained(_squirels_spec()))
-    with pytest.raises(InputError, match="other: holds another model, expected one of a calibration"):
+    with pytest.raises(InputError, match=r"other: holds another model \(squirels\), expected one of a calibration"):
         calibration.load(tmp_path / "other")
 
 
