@@ -1,5 +1,6 @@
 # make demo    refine GFlash showers into Geant4 ones on the embedded sample; results in runs/demo
 # make test    the test-suite
+# make docs    run every command of the README on tiny inputs
 # Both make .venv first, and install the package there when pyproject.toml is newer than the last installation.
 
 PYTHON ?= python3
@@ -9,13 +10,16 @@ BIN := $(VENV)/bin
 # The workers of the tests share the cores: more threads than one each would wait for each other.
 ONE_THREAD := NPROC=1 OMP_NUM_THREADS=1
 
-.PHONY: demo test lint types bench notebooks clean
+.PHONY: demo docs test lint types bench notebooks clean
 
 demo: $(VENV)/.core
 	$(BIN)/hepjax demo --out runs/demo
 
 test: $(VENV)/.dev
 	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+docs: $(VENV)/.dev
+	$(ONE_THREAD) $(BIN)/python tests/scripts/run_documentation.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
