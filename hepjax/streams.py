@@ -23,6 +23,7 @@ import numpy as np
 from hepjax import data, devices, report, runs
 from hepjax.cli import common
 from hepjax.data import hdf5
+from hepjax.pipelines import energies
 from hepjax.training import spec
 from hepjax.training.progress import progress_bar
 from hepjax.types import InputError, State
@@ -81,6 +82,19 @@ def opened(
         yield state, events
 
 
+def require_known(stored: data.showers.Values, known: energies.Range, extrapolate: bool) -> None:
+    """Raise InputError, in all processes, unless all incident energies of a file are some that a model knows."""
+    with devices.together():
+        values = devices.rows(stored.__getitem__, len(stored))
+        energies.require(values, known, extrapolate, stored.address)
+
+
+def tell_outside(path: Path) -> None:
+    """Say, of a table with the column `in_range`, where no shower has an energy of the training."""
+    if devices.is_first() and not data.tables.read(path)["in_range"].any():
+        print(f"hepjax: {path}: no shower is in_range of the training's energies; cells are expected in MeV")
+
+
 def run(options: common.Apply, state: State, source: Source, work: Work) -> None:
     """Apply a model to all events, and write the file that is asked for, whole or not at all.
 
@@ -91,7 +105,7 @@ def run(options: common.Apply, state: State, source: Source, work: Work) -> None
     with _claimed(options, state, source, rows) as folder:
         parts = [folder / f"{number:06}.hdf5" for number in range(-(-len(source) // rows))]
         with devices.together():
-            _work(work, source, parts, rows, options.out.name)
+            _work(work, source, parts, rows, options.out)
         with devices.together():
             if devices.is_first():
                 whole = folder / f"whole{options.out.suffix}"
@@ -104,7 +118,7 @@ def chunk_rows(width: int) -> int:
     return min(max(CHUNK_BYTES // (4 * width) // ROWS, 1) * ROWS, MAX_ROWS)
 
 
-def _work(work: Work, source: Source, parts: Sequence[Path], rows: int, name: str) -> None:
+def _work(work: Work, source: Source, parts: Sequence[Path], rows: int, out: Path) -> None:
     """Make those parts of this process that are not there yet.
 
     The next chunk is read, and the last one written, while one is computed.
@@ -126,13 +140,17 @@ def _work(work: Work, source: Source, parts: Sequence[Path], rows: int, name: st
 
     def write(applied: tuple[int, Any]) -> int:
         part, made = applied
-        work.write(parts[part], jax.tree.map(np.asarray, made))
+        try:
+            work.write(parts[part], jax.tree.map(np.asarray, made))
+        except InputError as error:  # about a file that the user does not know
+            which = f" (of the events from {part * rows} on)" if part else ""
+            raise InputError(str(error).replace(str(parts[part]), str(out)) + which) from error
         return len(numbers(part))
 
     total = sum(len(numbers(part)) for part in own)
     done = sum(len(numbers(part)) for part in own if parts[part].exists())
     try:
-        with progress_bar(name, total) as show, ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+        with progress_bar(out.name, total) as show, ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
             show(done, "")
             for written in _ahead(writer, write, map(apply, _ahead(reader, read, missing))):
                 show(done := done + written, "")

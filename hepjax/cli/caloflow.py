@@ -37,6 +37,8 @@ class CaloflowSample(common.Apply):
     """Address of the incident energies; showers there are not read."""
     seed: int = 0
     """Seed of the noise."""
+    extrapolate: bool = False
+    """Accept incident energies far from those of the training, which are refused otherwise."""
 
     def run(self) -> None:
         from hepjax.commands import caloflow

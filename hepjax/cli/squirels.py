@@ -39,6 +39,8 @@ class SquirelsRefine(common.Apply):
     """Address of showers of the fast simulation."""
     seed: int = 0
     """Seed of the noise."""
+    extrapolate: bool = False
+    """Accept incident energies far from those of the training, which are refused otherwise."""
 
     def run(self) -> None:
         from hepjax.commands import squirels

@@ -41,3 +41,4 @@ def score(options: AnomalyScore) -> None:
         width = state.spec.showers.geometry.voxels
         work = streams.Work(score, lambda path, scored: data.tables.write(path, scored._asdict(), units, made), width)
         streams.run(options, state, showers, work)
+        streams.tell_outside(options.out)

@@ -30,3 +30,4 @@ def apply(options: CalibrateApply) -> None:
             state.spec.geometry.voxels,
         )
         streams.run(options, state, voxels, calibrate)
+        streams.tell_outside(options.out)

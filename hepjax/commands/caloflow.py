@@ -8,7 +8,7 @@ import jax
 
 from hepjax import data, runs, streams
 from hepjax.cli.caloflow import CaloflowFit, CaloflowSample
-from hepjax.pipelines import caloflow
+from hepjax.pipelines import caloflow, caloflow_model
 
 
 def fit(options: CaloflowFit) -> None:
@@ -23,8 +23,9 @@ def sample(options: CaloflowSample) -> None:
     key = jax.random.key(options.seed)
     made = {"method": "CaloFlow", "energies": options.energies, "model": str(options.model), **runs.provenance()}
     with streams.opened(options, caloflow, lambda _: data.showers.opened_energies(options.energies)) as (state, given):
+        streams.require_known(given, caloflow_model.known_energies(state), options.extrapolate)
         sample = streams.Work(
-            lambda energies, rows: caloflow.sample(key, state, energies, rows=rows),
+            lambda energies, rows: caloflow.sample(key, state, energies, rows=rows, extrapolate=True),
             lambda path, generated: data.showers.write(path, generated, made),
             state.spec.geometry.voxels,
         )

@@ -6,7 +6,7 @@ import jax
 
 from hepjax import data, devices, runs, streams
 from hepjax.cli.squirels import SquirelsFit, SquirelsRefine
-from hepjax.pipelines import squirels
+from hepjax.pipelines import squirels, squirels_model
 
 
 def fit(options: SquirelsFit) -> None:
@@ -26,8 +26,9 @@ def refine(options: SquirelsRefine) -> None:
         return data.showers.opened(options.fast, state.spec.geometry)
 
     with streams.opened(options, squirels, fast) as (state, showers):
+        streams.require_known(showers.energies, squirels_model.known_energies(state), options.extrapolate)
         refine = streams.Work(
-            lambda showers, rows: squirels.refine(key, state, showers, rows=rows),
+            lambda showers, rows: squirels.refine(key, state, showers, rows=rows, extrapolate=True),
             lambda path, refined: data.showers.write(path, refined, made),
             state.spec.geometry.voxels,
         )

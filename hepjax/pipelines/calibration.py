@@ -85,8 +85,10 @@ def log_likelihood(
 ) -> Float[Array, "*batch k"]:
     """ln p(features | E) of showers at each of the energies, in nats.
 
-    Raises InputError as `calibrate` does.
+    Raises InputError as `calibrate` does, and for energies that are not finite and above zero.
     """
+    if not isinstance(energy_mev, Tracer):
+        data.showers.check_energies(np.ravel(energy_mev))
     flat, energy = _flat(state, voxels), jnp.asarray(energy_mev, float)
     values = model.likelihood(state.spec)(state.constants, state.params, flat, energy.reshape(len(flat), -1))
     return values.reshape(energy.shape)

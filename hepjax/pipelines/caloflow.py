@@ -15,7 +15,16 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from hepjax import data, devices, metrics
-from hepjax.pipelines import caloflow_coordinates, caloflow_training, options, samples, states, stored, symmetry
+from hepjax.pipelines import (
+    caloflow_coordinates,
+    caloflow_training,
+    energies,
+    options,
+    samples,
+    states,
+    stored,
+    symmetry,
+)
 from hepjax.pipelines import caloflow_model as model
 from hepjax.pipelines.caloflow_config import Config
 from hepjax.pipelines.stored import Stored
@@ -23,8 +32,6 @@ from hepjax.training import checkpoint, plan
 from hepjax.types import AnyArray, Geometry, InputError, PRNGKey, Showers, State
 
 SHOWERS_A_NODE = 250
-BEYOND = 1.05
-"""How far beyond the energies of the training it may be asked for showers, as a ratio."""
 
 __all__ = ["Config", "fit", "load", "log_prob", "sample", "save"]
 
@@ -58,32 +65,38 @@ def fit(
 
 
 def sample(
-    key: PRNGKey, state: State, incident_energy: Float[AnyArray, " n"], *, rows: Int[AnyArray, " n"] | None = None
+    key: PRNGKey,
+    state: State,
+    incident_energy: Float[AnyArray, " n"],
+    *,
+    rows: Int[AnyArray, " n"] | None = None,
+    extrapolate: bool = False,
 ) -> Showers:
     """One shower for each incident energy (n,) in MeV.
 
     Cells are non-negative with exact zeros and add up to the energies of their layers. Jitted; every shower draws its
     noise from `fold_in(key, row)`; rows: 0 to n - 1 by default, others for a part of a table. Raises InputError for
-    energies that are not positive and finite, or outside of the range of the training.
+    energies that are not positive and finite, or beyond `model.known_energies`, unless it is to extrapolate.
     """
+    energies.require(incident_energy, model.known_energies(state), extrapolate)
     incident_energy = jnp.asarray(incident_energy, float)
-    low, high = np.asarray(state.constants.incident_range)
-    if not np.all((incident_energy >= low / BEYOND) & (incident_energy <= high * BEYOND)):
-        raise InputError(f"incident energies outside of the training's, expected {low:.4g}..{high:.4g} MeV")
     fixed, size = (key, state.constants, state.params), state.spec.config.batch
     voxels = devices.over_events(model.sampler(state.spec), fixed, (incident_energy,), rows, size)
     return Showers(incident_energy, voxels, state.spec.geometry)
 
 
-def log_prob(key: PRNGKey, state: State, showers: Showers, *, draws: int = 1) -> Float[Array, " n"]:
+def log_prob(
+    key: PRNGKey, state: State, showers: Showers, *, draws: int = 1, extrapolate: bool = False
+) -> Float[Array, " n"]:
     """Log-density of each shower given its incident energy, in nats, with cells in MeV.
 
     Hit cells are measured by Lebesgue's measure in MeV, exact zeros are counted. The logarithm of an unbiased estimate:
     the mean over `draws` of the noise that `caloflow_coordinates` explains. The student's variant has its teacher's
-    density. Raises InputError for showers of another geometry, or not physical.
+    density. Raises InputError for showers of another geometry, not physical, or of energies as `sample` does.
     """
     require_geometry(state, showers.geometry)
     data.showers.check(showers)
+    energies.require(showers.incident_energy, model.known_energies(state), extrapolate)
     energy, voxels = jnp.asarray(showers.incident_energy, float), jnp.asarray(showers.voxels, float)
     fixed, size = (key, state.constants, state.params), state.spec.config.batch
     return devices.over_events(model.density(state.spec, draws), fixed, (energy, voxels), size=size)

@@ -12,9 +12,9 @@ from jaxtyping import Array
 
 from hepjax import dynamics, flows, transforms
 from hepjax.caching import cached
-from hepjax.pipelines import caloflow_coordinates
+from hepjax.pipelines import caloflow_coordinates, energies
 from hepjax.pipelines.caloflow_config import Config
-from hepjax.types import Bijection, Flow, Geometry, Showers
+from hepjax.types import Bijection, Flow, Geometry, Showers, State
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +43,11 @@ class Params(NamedTuple):
     layers: Any
     cells: Any
     student: Any
+
+
+def known_energies(state: State) -> energies.Range:
+    """Incident energies in MeV that the training has, and a little beyond."""
+    return energies.beyond(state.constants.response.nodes)
 
 
 def coordinates(spec: Spec) -> caloflow_coordinates.Coordinates:

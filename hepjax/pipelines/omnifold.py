@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, UInt8
 
 from hepjax import data as readers
@@ -131,11 +132,13 @@ def push(state: State, gen: Float[AnyArray, "*batch d"]) -> Float[Array, "*batch
 
     At the simulation's events it gives the weights of `unfold`; at those of another sample of the same generator it
     unfolds with that sample, up to the ratio of the sums of both samples' weights. Raises InputError for events of
-    another number of observables.
+    another number of observables, and for values that are not finite, named by row.
     """
     shape, dim = jnp.shape(gen), len(state.spec.gen_columns)
     if shape[-1:] != (dim,):
         raise InputError(f"events of shape {shape}, the unfolding expects (..., {dim})")
+    if not isinstance(gen, Tracer):
+        readers.unfolding.check_gen(np.reshape(gen, (-1, dim)), state.spec.gen_columns)
     ratio = reweighting.Ratio(state.constants.moments, state.params, {})
     return state.constants.scale * jnp.exp(steps.log_ratio(state.spec.config, ratio, jnp.asarray(gen, float)))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 from jaxtyping import Int
 
@@ -9,12 +11,13 @@ from hepjax import data
 from hepjax.types import InputError, Showers
 
 FEWEST = 100
+log = logging.getLogger(__name__)
 
 
 def require(showers: Showers, name: str = "") -> None:
     """Raises InputError unless the showers are physical, at least 100, not all empty and of more than one energy.
 
-    name: which sample it is, where a fit takes several.
+    name: which sample it is, where a fit takes several. Says so where units look mistaken.
     """
     named = f"{name} showers" if name else "showers"
     data.showers.check(showers, name or "showers")
@@ -24,6 +27,9 @@ def require(showers: Showers, name: str = "") -> None:
         raise InputError(f"{named} without any energy, expected some above zero")
     if np.ptp(showers.incident_energy) == 0:
         raise InputError(f"{named} of one energy alone, expected a range of incident energies")
+    remark = data.units.remark(showers)
+    if remark:
+        log.warning("%s: %s", named, remark)
 
 
 def hold_out(

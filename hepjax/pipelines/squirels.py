@@ -13,10 +13,11 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Int
 
-from hepjax import devices, transforms
-from hepjax.pipelines import coordinates, options, pairing, samples, states, symmetry
+from hepjax import data, devices, transforms
+from hepjax.pipelines import coordinates, energies, options, pairing, samples, states, symmetry
 from hepjax.pipelines import squirels_model as model
 from hepjax.pipelines import squirels_training as bridge_training
 from hepjax.pipelines.squirels_config import Config
@@ -75,16 +76,27 @@ def fit(
     return State(spec, constants, params)
 
 
-def refine(key: PRNGKey, state: State, fast: Showers, *, rows: Int[AnyArray, " n"] | None = None) -> Showers:
+def refine(
+    key: PRNGKey,
+    state: State,
+    fast: Showers,
+    *,
+    rows: Int[AnyArray, " n"] | None = None,
+    extrapolate: bool = False,
+) -> Showers:
     """Refined showers, one for each fast one, at the same incident energies.
 
     Jitted; differentiable with respect to `fast` and `state.params`. Every shower draws its noise from
     `fold_in(key, row)`; rows: 0 to n - 1 by default, others for a part of a table. Cells are non-negative with exact
     zeros, and add up to the refined response times the energy. Raises InputError for showers of another geometry than
-    the state's.
+    the state's, not physical, or of energies beyond `model.known_energies`, unless it is to extrapolate; values are
+    looked at where there are any, not while JAX traces.
     """
     if fast.geometry != state.spec.geometry:
         raise InputError(f"showers of geometry {fast.geometry.name}, the model expects {state.spec.geometry.name}")
+    energies.require(fast.incident_energy, model.known_energies(state), extrapolate)
+    if not isinstance(fast.voxels, Tracer):
+        data.showers.check_voxels(np.asarray(fast.voxels), fast.geometry)
     energy, voxels = jnp.asarray(fast.incident_energy, float), jnp.asarray(fast.voxels, float)
     fixed, size = (key, state.constants, state.params), state.spec.config.refine_batch
     voxels = devices.over_events(model.refiner(state.spec), fixed, (energy, voxels), rows, size)

@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from hepjax import bridges, devices, dynamics, nets, transforms
 from hepjax.caching import cached
-from hepjax.pipelines import coordinates
+from hepjax.pipelines import coordinates, energies
 from hepjax.pipelines.squirels_config import Config
-from hepjax.types import AnyArray, Constants, Geometry, PRNGKey, Showers, Transform
+from hepjax.types import AnyArray, Constants, Geometry, PRNGKey, Showers, State, Transform
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +54,18 @@ class Preprocessing(NamedTuple):
     full: Constants
     energy: transforms.Moments
     marginals: Bridges | None = None
+
+
+def known_energies(state: State) -> energies.Range:
+    """Incident energies in MeV that both samples of the training have, and a little beyond.
+
+    Normal scores tabulate them. Of z-scores mean and width of ln E are known, and it is within three widths.
+    """
+    if state.spec.config.coordinates == "quantile":
+        ranges = [energies.beyond(sample.response.nodes) for sample in (state.constants.fast, state.constants.full)]
+        return max(low for low, _ in ranges), min(high for _, high in ranges)
+    mean, width = (np.asarray(moment, np.float64).item() for moment in state.constants.energy)
+    return float(np.exp(mean - 3 * width)), float(np.exp(mean + 3 * width))
 
 
 @cached

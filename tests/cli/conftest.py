@@ -2,6 +2,7 @@
 
 import resource
 
+import jax
 import pytest
 from toys import TINY, toy_showers
 
@@ -23,7 +24,10 @@ def files(tmp_path_factory):
         showers.write(folder / f"{name}.hdf5", sample)
     spec = model.Spec(TINY, toy_showers(0, 1).geometry, (5, 6, 9, 10), 2)
     (folder / "run").mkdir()
-    squirels.save(folder / "run" / "checkpoint", squirels._untrained(spec))
+    state = squirels._untrained(spec)
+    constants = squirels._preprocess(jax.random.key(0), spec, toy_showers(0, 240), toy_showers(1, 200))
+    state = state._replace(constants=constants._replace(marginals=state.constants.marginals))
+    squirels.save(folder / "run" / "checkpoint", state)
     return folder
 
 

@@ -117,10 +117,25 @@ def test_samples_that_cannot_be_learned_are_refused():
             caloflow.fit(jax.random.key(0), same, TINY)
 
 
-@pytest.mark.parametrize("energy", [np.nan, 0.0, -1.0, 1e3, 1e6], ids=str)
-def test_energies_beyond_the_training_are_refused(fitted, energy):
-    with pytest.raises(InputError, match="outside of the training's"):
+@pytest.mark.parametrize(
+    "energy, expected",
+    [
+        (np.nan, "incident_energies: nan MeV in row 1, expected finite energies above zero"),
+        (0.0, "incident_energies: 0.0 MeV in row 1"),
+        (-1.0, "incident_energies: -1.0 MeV in row 1"),
+        (1e3, r"1 of 2 energies are outside of the training's, such as 1000 MeV in row 1, expected 8924 to"),
+        (1e6, "1 of 2 energies are outside"),
+    ],
+)
+def test_energies_beyond_the_training_are_refused(fitted, energy, expected):
+    with pytest.raises(InputError, match=expected):
         caloflow.sample(jax.random.key(0), fitted["coupling"], np.array([2e4, energy]))
+
+
+def test_energies_beyond_the_training_may_be_asked_for(fitted):
+    asked = np.array([2e4, 5e5])
+    generated = caloflow.sample(jax.random.key(0), fitted["coupling"], asked, extrapolate=True)
+    assert physical(generated)
 
 
 def test_showers_of_another_geometry_are_refused(fitted):
