@@ -26,15 +26,8 @@ def draw_uniform(key: PRNGKey, shape: tuple[int, ...], dtype=float, least: float
     return jax.random.uniform(key, shape, dtype, minval=least)
 
 
-@functools.partial(jax.jit, static_argnames=("shape", "dtype"))
-def draw_gumbel(key: PRNGKey, shape: tuple[int, ...], dtype=float) -> Array:
-    """Numbers `-ln(-ln u)` of uniform u."""
-    return jax.random.gumbel(key, shape, dtype)
-
-
 LAWS = {
     "normal": "independent standard normal numbers",
     "uniform": "independent numbers uniform in (0, 1), ends excluded",
-    "gumbel": "-ln(-ln u) of independent u uniform in (0, 1), ends excluded",
 }
 """What the functions `draw_` of these names draw."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from tyro.conf import arg, subcommand
 
@@ -73,6 +73,10 @@ class UnfoldCompare:
     """Report folder to write."""
     simulation: str | None = None
     """Address of the simulation, to show its particle level and migrations beside."""
+    null: Literal["auto", "paired", "independent"] = "auto"
+    """What distances are held against: events that belong to the truth's, in the order they were measured, or others.
+    By default paired for methods that unfold event by event, where there are as many as the truth's file has measured.
+    """
     seed: int = 0
     """Seed of the classifiers."""
     overwrite: bool = False

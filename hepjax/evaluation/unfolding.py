@@ -2,23 +2,27 @@
 
 As in public comparisons (arXiv:2308.12351, arXiv:2404.18807): per observable the earth mover's distance to the truth,
 with mean and spread of 100 bootstraps, and the triangular discriminator; in all observables together the AUC of
-classifiers. Distances stand beside their floor, what two samples of the truth's own law and size show.
+classifiers. Distances stand beside their floor, what truth and sample of one law show: of events that belong to each
+other where the sample was unfolded from what was measured of the truth's events (`metrics.nulls`), else of independent
+ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Int
 
 from hepjax import metrics, units
 from hepjax.evaluation.two_sample import below_half_notes, two_sample
 from hepjax.metrics.comparison import Distribution
 from hepjax.metrics.histograms import Histogram
+from hepjax.metrics.nulls import Null, Nulls, Weighted, kind
 from hepjax.metrics.unfolding import Classical, Selected, UnfoldingComparison
 from hepjax.training.config import Config
-from hepjax.types import InputError, Measured, PRNGKey, Unfolded, Unfolding
+from hepjax.types import AnyArray, InputError, Measured, PRNGKey, Unfolded, Unfolding
 
 TRUTH, RECO, PRIOR = "truth", "reco", "prior"
 BOOTSTRAPS = 100
@@ -27,7 +31,13 @@ FEWEST = 60
 # Pythia and Vincia, 20,000 events a side, the AUC is 0.548, and 0.527 with the options for cells.
 CLASSIFIER = Config(epochs=10, batch_size=500, learning_rate=3e-3, weight_decay=0.1, ema=0.99, validation=0.0)
 
-Floors = Mapping[str, Mapping[str, metrics.Floor]]
+
+class _Against(NamedTuple):
+    """A sample against the truth: the kind of null, that of each observable, and the events that classifiers see."""
+
+    null: Null
+    nulls: tuple[Nulls, ...]
+    events: tuple[np.ndarray, np.ndarray]
 
 
 def compare(
@@ -38,16 +48,20 @@ def compare(
     prior: Unfolded | None = None,
     *,
     simulation: Unfolding | None = None,
+    rows: Mapping[str, Int[AnyArray, " _"]] | None = None,
     config: Config = CLASSIFIER,
 ) -> UnfoldingComparison:
     """Compare unfolded samples with the truth, in the observables of the first of them.
 
     key: of the classifiers' training. samples: name -> unfolded events; the other names are taken. reco: what was
     measured of the truth's events. prior: the simulation's gen, before any unfolding; that of `simulation` where not
-    given. simulation: for the migration matrices, and with `reco` for the classical unfolding. config: of the
-    classifier network. Columns are found by their names, in any order, and brought to the truth's units. Weights may
-    be negative in part. Raises InputError for a missing column, units that do not convert, fewer than 60 events, or
-    values and weights that are not finite or do not add up.
+    given. simulation: for the migration matrices, and with `reco` for the classical unfolding. rows: name of a sample
+    (`reco` too) -> row of the truth that each of its events belongs to, -1 where there is none; a sample that is not
+    named shares no event with the truth. config: of the classifier network. The larger sample of a classifier test is
+    cut to random events, as the notes of the metrics say. Columns are found by their names, in any order, and brought
+    to the truth's units. Weights may be negative in part. Raises InputError for a missing column, units that do not
+    convert, fewer than 60 events, values and weights that are not finite or do not add up, or rows that are not of the
+    truth or twice the same.
     """
     if not samples:
         raise InputError("a comparison needs at least one unfolded sample")
@@ -58,9 +72,9 @@ def compare(
     simulation = None if simulation is None else units.like(simulation, truth.columns, "simulation")
     prior = _gen(simulation) if prior is None and simulation is not None else prior
     views = {name: _view(name, sample, names) for name, sample in _named(truth, samples, reco, prior).items()}
-    floors = _floors(views[TRUTH])
+    against = {name: _against(name, views, rows or {}) for name in views if name != TRUTH}
     distributions = tuple(_distribution(k, views) for k in range(len(names)))
-    scores = {name: _scores(key, name, views, distributions, floors, config) for name in views if name != TRUTH}
+    scores = {name: _scores(key, name, views, distributions, found, config) for name, found in against.items()}
     sizes = {name: _sizes(view) for name, view in views.items()}
     migrations = tuple(_migration(simulation, d) for d in distributions) if simulation is not None else ()
     classical = (
@@ -68,7 +82,8 @@ def compare(
         if simulation is not None and reco is not None
         else ()
     )
-    notes = [note for name, numbers in scores.items() for note in below_half_notes(name, numbers)]
+    notes = [line for name, found in against.items() for line in _notes(name, views, found)]
+    notes += [note for name, numbers in scores.items() for note in below_half_notes(name, numbers)]
     table = {"columns": names, "samples": sizes, "notes": notes, "scores": scores}
     if classical:
         table["classical"] = {c.migration.column.name: _classical_row(c) for c in classical}
@@ -107,18 +122,33 @@ def _sizes(view: Selected) -> dict[str, Any]:
     return {"events": len(view.gen), "effective_size": metrics.effective_size(view.weight)}
 
 
-def _floors(truth: Selected) -> Floors:
-    """Floors of EMD and triangular discriminator of each observable, for two samples as large as the truth."""
-    n, sides = len(truth.gen), metrics.halves(len(truth.gen))
-    floors = {}
-    for column, x in zip(truth.columns, truth.gen.T, strict=True):
-        edges = metrics.public_edges(column, x)
-        separation = metrics.separation_floor(x, edges, n, sides, truth.weight, fold=False)
-        floors[column.name] = {
-            "emd": metrics.emd_floor(x, n, sides, truth.weight),
-            "triangular": metrics.Floor(1e3 * separation.mean, 1e3 * separation.top),
-        }
-    return floors
+def _against(name: str, views: Mapping[str, Selected], rows: Mapping[str, Int[AnyArray, " _"]]) -> _Against:
+    truth, other = views[TRUTH], views[name]
+    belongs = np.asarray(rows.get(name, np.full(len(other.gen), -1)))
+    present = belongs[belongs >= 0]
+    if (
+        belongs.shape != (len(other.gen),)
+        or len(np.unique(present)) < len(present)
+        or (present >= len(truth.gen)).any()
+    ):
+        raise InputError(f"{name}: expected a row of the truth, or -1, for each of {len(other.gen)} events, none twice")
+    edges = [metrics.public_edges(column, x) for column, x in zip(truth.columns, truth.gen.T, strict=True)]
+    nulls = metrics.nulls(Weighted(truth.gen, truth.weight), Weighted(other.gen, other.weight), belongs, edges)
+    null = kind(len(truth.gen), belongs)
+    if null == "paired":
+        return _Against(null, nulls, (belongs, np.arange(len(belongs))))
+    n = min(len(truth.gen), len(other.gen))
+    return _Against(null, nulls, (metrics.subset(len(truth.gen), n), metrics.subset(len(other.gen), n)))
+
+
+def _notes(name: str, views: Mapping[str, Selected], found: _Against) -> list[str]:
+    """What was left out of the classifiers' samples."""
+    named = zip((TRUTH, name), found.events, strict=True)
+    return [
+        f"classifiers of {name}: {len(rows):,} random events of the {len(views[sample].gen):,} of {sample}"
+        for sample, rows in named
+        if len(rows) < len(views[sample].gen)
+    ]
 
 
 def _distribution(k: int, views: Mapping[str, Selected]) -> Distribution:
@@ -144,7 +174,7 @@ def _scores(
     name: str,
     views: Mapping[str, Selected],
     distributions: tuple[Distribution, ...],
-    floors: Floors,
+    found: _Against,
     config: Config,
 ) -> dict[str, Any]:
     """Every number about one sample."""
@@ -152,28 +182,30 @@ def _scores(
     emds = metrics.wasserstein(a.gen, b.gen, a.weight, b.weight)
     spread = metrics.wasserstein_bootstraps(a.gen, b.gen, a.weight, b.weight, BOOTSTRAPS)
     rows = {}
-    for d, emd, draws in zip(distributions, emds, spread.T, strict=True):
+    for d, emd, draws, null in zip(distributions, emds, spread.T, found.nulls, strict=True):
         triangular = metrics.triangular_discriminator(d.histograms[TRUTH], d.histograms[name])
         rows[d.name] = {
-            **metrics.against("emd", float(emd), floors[d.name]["emd"]),
+            **metrics.against("emd", float(emd), null.emd),
             "emd_bootstrap_mean": float(draws.mean()),
             "emd_bootstrap_spread": float(draws.std(ddof=1)),
-            **metrics.against("triangular", triangular, floors[d.name]["triangular"]),
+            **metrics.against("triangular", triangular, metrics.Floor(*(1e3 * x for x in null.separation))),
             "outside": metrics.outside(d.histograms[name]),
             "outside_truth": metrics.outside(d.histograms[TRUTH]),
         }
-    return {**_aucs(key, a, b, config), "observables": rows}
+    return {"null": found.null, **_aucs(key, a, b, found, config), "observables": rows}
 
 
-def _aucs(key: PRNGKey, truth: Selected, other: Selected, config: Config) -> dict[str, float]:
+def _aucs(key: PRNGKey, truth: Selected, other: Selected, found: _Against, config: Config) -> dict[str, float]:
+    """AUCs of as many events of both; folds keep a truth and its unfolded event together."""
+    of_truth, of_other = found.events
     areas = two_sample(
         key,
-        truth.gen,
-        other.gen,
+        truth.gen[of_truth],
+        other.gen[of_other],
         config,
-        paired=True,
-        reference_weight=truth.weight,
-        generated_weight=other.weight,
+        paired=found.null == "paired",
+        reference_weight=truth.weight[of_truth],
+        generated_weight=other.weight[of_other],
     )
     numbers = {}
     for classifier, area in areas.items():

@@ -139,13 +139,14 @@ def unfolded_event(state: State) -> Exportable:
         unfolded = posterior.unfolded(key, state, Measured(reco[None], jnp.ones(1), spec.reco_columns), row[None])
         return unfolded.gen[0], unfolded.weight[0]
 
+    ratio = "" if state.params.prior is None else "w(gen) / E[w | reco] of the data's prior, times the "
+    weight = f"{ratio}share that is signal over efficiency"
     reco = Field("reco", "", "detector level", (len(spec.reco_columns),), columns=spec.reco_columns)
     outputs = (
         Field("gen", "", "particle level, drawn from the posterior", columns=spec.gen_columns),
-        Field("weight", "", "factor to the event's weight: share that is signal over efficiency"),
+        Field("weight", "", f"factor to the event's weight: {weight}"),
     )
-    corrected = state.params.prior is not None
-    prior = "prior of the data, by a classifier's choice of draws" if corrected else "prior of the simulation"
+    prior = "prior of the simulation" if state.params.prior is None else "prior of the data, in the weight"
     return Exportable(
         function,
         (*NOISE, reco),

@@ -13,6 +13,7 @@ from hepjax.metrics.coverage import coverage  # noqa: F401
 from hepjax.metrics.dagostini import dagostini  # noqa: F401
 from hepjax.metrics.layers import layers  # noqa: F401
 from hepjax.metrics.migration import migration  # noqa: F401
+from hepjax.metrics.nulls import nulls  # noqa: F401
 from hepjax.metrics.subset import subset  # noqa: F401
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

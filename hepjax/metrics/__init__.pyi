@@ -4,7 +4,7 @@ from .bootstrap import Estimate, draws, multiplicities
 from .calochallenge import CaloComparison
 from .columns import point_masses
 from .copies import CopyTest, EqualRows, copy_test, equal_rows
-from .coverage import Coverage, coverage
+from .coverage import KOLMOGOROV_MEAN, Coverage, coverage
 from .dagostini import Binned, BottomLine, Chi2, bottom_line, chi2, dagostini
 from .distances import (
     energy_distance,
@@ -28,6 +28,7 @@ from .histograms import (
 from .layers import LayerFeatures, layer_energies, layer_features, layers, split
 from .manifold import Prdc, log_voxels, prdc
 from .migration import Migration, migration, pure_edges
+from .nulls import nulls
 from .physics_distances import Sizes, fpd, frechet_distance, kpd, mmd, scaled_sizes, size_notes
 from .response import (
     CalibrationBin,
@@ -65,6 +66,7 @@ from .substructure import label, public_edges
 from .unfolding import Classical, Selected, UnfoldingComparison, effective_size, select
 
 __all__ = [
+    "KOLMOGOROV_MEAN",
     "Auc",
     "Binned",
     "BottomLine",
@@ -137,6 +139,7 @@ __all__ = [
     "mode",
     "moments",
     "multiplicities",
+    "nulls",
     "observables",
     "outside",
     "point_masses",

@@ -9,7 +9,7 @@ from hepjax.training.config import Config as Training
 
 POSTERIOR = Training(epochs=60, batch_size=512, learning_rate=2e-3, epochs_per_call=5, checkpoint_every=20)
 PRIOR = Training(
-    epochs=30, batch_size=4096, learning_rate=2e-3, schedule="constant", ema=0.99, weight_decay=1e-3, patience=10
+    epochs=30, batch_size=1024, learning_rate=1e-3, schedule="constant", ema=0.95, weight_decay=1e-3, patience=5
 )
 
 
@@ -39,10 +39,12 @@ class Config:
     """Bridges: the limit without noise, which maps an event to one event."""
     steps: int | None = None
     """Steps of the sampler; by default 100 of a bridge, and 20 of flow matching, each two net evaluations."""
-    iterations: int = 8
-    """Iterations of the correction of the prior; 0 keeps that of the simulation."""
+    iterations: int = 20
+    """Most iterations of the correction of the prior; 0 keeps that of the simulation."""
+    tolerance: float = 0.5
+    """The correction stops when an iteration changes the prior by less, in units of what the data can see."""
     draws: int = 4
-    """Posterior draws of each event, among which the corrected prior chooses."""
+    """Posterior draws of each event, which the iterations of the correction take in turn."""
     hidden: tuple[int, ...] = (64, 128, 64)
     """Hidden layers of the classifiers that learn the prior's correction, and the acceptance."""
     precision: Literal["float32", "bfloat16"] = "float32"

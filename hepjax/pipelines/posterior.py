@@ -1,7 +1,7 @@
 """Unfolding by a posterior p(gen | reco), learned on pairs of simulated events by whatever model.
 
 `fit` trains the posterior on the simulation and corrects its prior with the data; `unfold` draws one particle-level
-event for every event of the data, `sample` several.
+event for every event of the data, `sample` several. The corrected prior is in the weights of the draws.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from hepjax import data as readers
 from hepjax import devices, training
 from hepjax.caching import cached
 from hepjax.data.unfolding import columns
-from hepjax.pipelines import acceptance, generative_unfolding, observables, options, prior, reweighting, sbunfold
+from hepjax.pipelines import acceptance, generative_unfolding, observables, options, prior, sbunfold
 from hepjax.pipelines.acceptance import Share
 from hepjax.pipelines.generative_config import Config
 from hepjax.pipelines.place import Place
-from hepjax.pipelines.reweighting import Ratio
+from hepjax.pipelines.prior import Correction, Drawn
 from hepjax.pipelines.unfolding_data import FEWEST, check_subtraction, measured, unit, weighing
 from hepjax.training import plan, write_histories
 from hepjax.training.history import History
@@ -34,7 +34,6 @@ from hepjax.types import (
     Column,
     Constants,
     Coupled,
-    Events,
     InputError,
     Measured,
     Params,
@@ -82,8 +81,18 @@ class Learned(NamedTuple):
     """Parameters of the model, the correction of its prior, and the shares of events that pass."""
 
     model: Params
-    prior: Ratio | None
+    prior: Correction | None
     shares: dict[str, Share]
+
+
+class Sampled(NamedTuple):
+    """Draws of the posterior with the simulation's prior, and the weights with which they follow the corrected one.
+
+    gen: (k, n, d). weight: (k, n), w(gen) / E[w | reco], of mean one in every event; ones where no prior is corrected.
+    """
+
+    gen: Float[Array, "k n d"]
+    weight: Float[Array, "k n"]
 
 
 def fit(
@@ -145,48 +154,76 @@ def correct(key: PRNGKey, state: State, simulation: Unfolding, data: Measured) -
 
 
 def unfold(key: PRNGKey, state: State, data: Measured, *, rows: Int[AnyArray, " n"] | None = None) -> Unfolded:
-    """One particle-level event for each event of the data, drawn from the posterior with the corrected prior.
+    """One particle-level event for each event of the data, drawn from the posterior, with a weight.
 
-    Weights are those of the data, times the share that is signal, over the share of such events that is measured.
-    rows: as in `unfolding.unfold`. Raises InputError for events that cannot be unfolded, and for missing columns.
+    Weights are those of the data, times the share that is signal, times w(gen) / E[w | reco] of the corrected prior,
+    over the share of such events that is measured. rows: as in `unfolding.unfold`; a table without is whole, and the
+    correction leaves its yield exactly as it was (`close`). Raises InputError for events that cannot be unfolded, and
+    for missing columns.
     """
-    return unfolded_in_units(key, state, measured(data, state.spec.reco_columns, "data"), rows)
+    data = measured(data, state.spec.reco_columns, "data")
+    found = unfolded_in_units(key, state, data, rows)
+    return close(state, data, found) if rows is None else found
 
 
 def unfolded_in_units(key: PRNGKey, state: State, data: Measured, rows: Int[AnyArray, " n"] | None = None) -> Unfolded:
-    """`unfold` without its checks, for any part of the data."""
+    """`unfold` without its checks and before `close`, for any part of the data."""
     size = unit(data.weight)
     return weighing(unfolded(key, state, weighing(data, 1 / size), rows), size)
 
 
 def unfolded(key: PRNGKey, state: State, data: Measured, rows: Int[AnyArray, " n"] | None = None) -> Unfolded:
-    """`unfold` without its checks, so that JAX can trace it, of weights of order one.
+    """`unfold` without its checks and before `close`, so that JAX can trace it, of weights of order one.
 
     rows: of the events' noise, by default 0 to n - 1.
     """
-    rows = jnp.arange(len(data)) if rows is None else jnp.asarray(rows)
-    gen = _decoded(state, _unfolded(key, state, jnp.asarray(data.reco, float), rows))
+    drawn = _draws(key, state, jnp.asarray(data.reco, float), 1, rows)
+    z = drawn.turn(0)
+    gen = _decoded(state, z)
     shares, config = state.params.shares, state.spec.config
-    weight = acceptance.signal(shares, config, data) / acceptance.efficiency(shares, config, gen)
-    return Unfolded(gen, weight, state.spec.gen_columns)
+    weight = acceptance.signal(shares, config, data) * prior.factor(config, state.params.prior, drawn.reco, z)
+    return Unfolded(gen, weight / acceptance.efficiency(shares, config, gen), state.spec.gen_columns)
 
 
-def sample(
-    key: PRNGKey, state: State, reco: Float[AnyArray, "n e"], draws: int, *, corrected: bool = False
-) -> Float[Array, "k n d"]:
-    """Posterior draws of particle-level events, compiled.
+def close(state: State, data: Measured, found: Unfolded) -> Unfolded:
+    """The unfolded events of a whole table, scaled so that the correction of the prior keeps the yield exactly.
 
-    reco: columns of `state.spec.reco_columns`. corrected: with the corrected prior, and not with the simulation's.
-    Raises InputError for events of another number of columns.
+    The weights w(gen) / E[w | reco] have the mean one up to their fluctuations and to what the networks miss.
+    """
+    if state.params.prior is None:
+        return found
+    shares, config = state.params.shares, state.spec.config
+    size = unit(data.weight)
+    before = np.asarray(acceptance.signal(shares, config, weighing(data, 1 / size)), np.float64).sum() * size
+    measured_share = np.asarray(acceptance.efficiency(shares, config, jnp.asarray(found.gen)), np.float64)
+    after = (np.asarray(found.weight, np.float64) * measured_share).sum()
+    return weighing(found, before / after)
+
+
+def sample(key: PRNGKey, state: State, reco: Float[AnyArray, "n e"], draws: int) -> Sampled:
+    """Posterior draws of particle-level events, compiled, and their weights.
+
+    reco: columns of `state.spec.reco_columns`. Raises InputError for events of another number of columns.
     """
     if np.ndim(reco) != 2 or np.shape(reco)[1] != len(state.spec.reco_columns):
         raise InputError(f"events of shape {np.shape(reco)}, the posterior expects (n, {len(state.spec.reco_columns)})")
-    reco = jnp.asarray(reco, float)
-    if corrected:
-        z = jnp.stack([_unfolded(k, state, reco) for k in jax.random.split(key, draws)])
-    else:
-        z = jnp.moveaxis(_draws(key, state, reco, draws), 1, 0)
-    return _decoded(state, z)
+    drawn = _draws(key, state, jnp.asarray(reco, float), draws)
+    weight = prior.factor(state.spec.config, state.params.prior, drawn.reco, drawn.draws)
+    return Sampled(_decoded(state, jnp.moveaxis(drawn.draws, 1, 0)), weight.T)
+
+
+def prior_weight(
+    key: PRNGKey, state: State, reco: Float[AnyArray, "n e"], gen: Float[AnyArray, "n d"]
+) -> Float[Array, " n"]:
+    """The weight w(gen) / E[w | reco] of given pairs of events, as `sample` has it of its draws.
+
+    key: of the noise that spreads integers. Columns as in the state's specification.
+    """
+    key_gen, key_reco = jax.random.split(key)
+    levels = coordinates(state.spec)
+    z = levels.gen.encode(key_gen, state.constants.gen, jnp.asarray(gen, float))
+    encoded = levels.reco.encode(key_reco, state.constants.reco, jnp.asarray(reco, float))
+    return prior.factor(state.spec.config, state.params.prior, encoded, z)
 
 
 def untrained(spec: Spec) -> State:
@@ -195,10 +232,11 @@ def untrained(spec: Spec) -> State:
         observables.untrained(spec.config.coordinates, spec.gen_kinds),
         observables.untrained(spec.config.coordinates, spec.reco_kinds),
     )
-    prior_ratio = reweighting.untrained(len(spec.gen_columns), spec.config.hidden) if spec.config.iterations else None
-    shares = acceptance.untrained(spec.config, spec.shares, len(spec.gen_columns), len(spec.reco_columns))
+    dims = len(spec.gen_columns), len(spec.reco_columns)
+    correction = prior.untrained(spec.config, *dims) if spec.config.iterations else None
+    shares = acceptance.untrained(spec.config, spec.shares, *dims)
     parameters = jax.eval_shape(model(spec).init, jax.random.key(0))
-    return State(spec, levels, Learned(parameters, prior_ratio, shares))
+    return State(spec, levels, Learned(parameters, correction, shares))
 
 
 def model(spec: Spec) -> Bridge:
@@ -243,12 +281,12 @@ def _ordered(simulation: Unfolding, reco_columns: tuple[Column, ...]) -> Unfoldi
 
 def _fit_model(key: PRNGKey, spec: Spec, simulation: Unfolding, place: Place) -> tuple[State, History]:
     """Coordinates and model, trained on the events that pass both levels."""
-    key_gen, key_reco, key_fit = jax.random.split(key, 3)
+    fit_gen, fit_reco, encode_gen, encode_reco, key_fit = jax.random.split(key, 5)
     pairs = simulation[_both(simulation)]
     gen, reco = coordinates(spec)
-    levels = Levels(gen.fit(key_gen, pairs.gen, pairs.weight), reco.fit(key_reco, pairs.reco, pairs.weight))
-    z_gen = gen.encode(key_gen, levels.gen, jnp.asarray(pairs.gen, float))
-    source, cond = _split(spec, reco.encode(key_reco, levels.reco, jnp.asarray(pairs.reco, float)))
+    levels = Levels(gen.fit(fit_gen, pairs.gen, pairs.weight), reco.fit(fit_reco, pairs.reco, pairs.weight))
+    z_gen = gen.encode(encode_gen, levels.gen, jnp.asarray(pairs.gen, float))
+    source, cond = _split(spec, reco.encode(encode_reco, levels.reco, jnp.asarray(pairs.reco, float)))
     table = Coupled(source, z_gen, cond, jnp.asarray(pairs.weight, float))
     fitted = training.fit(key_fit, model(spec), table, spec.config.training, **place.at(spec.method))
     return State(spec, levels, Learned(fitted.params, None, {})), fitted.history
@@ -257,18 +295,18 @@ def _fit_model(key: PRNGKey, spec: Spec, simulation: Unfolding, place: Place) ->
 def _correct(
     key: PRNGKey, state: State, simulation: Unfolding, data: Measured, place: Place
 ) -> tuple[State, dict[str, History]]:
-    """The state with the ratio of the data's prior to the simulation's, from one draw an event of the latter."""
+    """The state with the correction of the prior, and the histories of its networks."""
     config = state.spec.config
     if not config.iterations:
         return state, {}
     key_simulation, key_data, key_fit = jax.random.split(key, 3)
     pairs = simulation[_both(simulation)]
-    once = _draws(key_simulation, state, jnp.asarray(pairs.reco, float), 1)[:, 0]
-    draws = _draws(key_data, state, jnp.asarray(data.reco, float), config.draws)
-    weight = acceptance.signal(state.params.shares, config, data)
-    simulated = Events(once, weight=jnp.asarray(pairs.weight, float))
-    ratio, histories = prior.correct(key_fit, config, simulated, draws, weight, place)
-    return state._replace(params=state.params._replace(prior=ratio)), histories
+    simulated = _draws(key_simulation, state, jnp.asarray(pairs.reco, float), config.draws)
+    simulated = simulated._replace(weight=jnp.asarray(pairs.weight, float))
+    drawn = _draws(key_data, state, jnp.asarray(data.reco, float), config.draws)
+    drawn = drawn._replace(weight=acceptance.signal(state.params.shares, config, data))
+    correction, histories = prior.correct(key_fit, config, simulated, drawn, place)
+    return state._replace(params=state.params._replace(prior=correction)), histories
 
 
 def _both(simulation: Unfolding) -> np.ndarray:
@@ -276,29 +314,21 @@ def _both(simulation: Unfolding) -> np.ndarray:
     return np.flatnonzero(np.asarray(simulation.pass_gen) & np.asarray(simulation.pass_reco))
 
 
-def _unfolded(
-    key: PRNGKey, state: State, reco: Float[Array, "n e"], rows: Int[Array, " n"] | None = None
-) -> Float[Array, "n d"]:
-    """One draw of the posterior with the corrected prior, in coordinates."""
-    key_draws, key_choose = jax.random.split(key)
-    config, ratio = state.spec.config, state.params.prior
-    draws = _draws(key_draws, state, reco, config.draws if ratio is not None else 1, rows)
-    return prior.choose(key_choose, config.hidden, ratio, draws, rows)
-
-
 def _draws(
-    key: PRNGKey, state: State, reco: Float[Array, "n e"], number: int, rows: Int[Array, " n"] | None = None
-) -> Float[Array, "n k d"]:
-    """Draws of the posterior with the simulation's prior, in coordinates."""
-    rows = jnp.arange(len(reco)) if rows is None else rows
-    encoded = coordinates(state.spec).reco.encode(key, state.constants.reco, reco, rows)
+    key: PRNGKey, state: State, reco: Float[Array, "n e"], number: int, rows: Int[AnyArray, " n"] | None = None
+) -> Drawn:
+    """Draws of the posterior with the simulation's prior, in coordinates, with the event they are drawn for."""
+    key_encode, key_draw = jax.random.split(key)
+    rows = jnp.arange(len(reco)) if rows is None else jnp.asarray(rows)
+    encoded = coordinates(state.spec).reco.encode(key_encode, state.constants.reco, reco, rows)
     source, cond = _split(state.spec, encoded)
 
     def draw(key):
         fixed = (key, state.params.model)
         return devices.over_events(sampler(model(state.spec)), fixed, (source, cond), rows, EVENTS_AT_ONCE)
 
-    return jnp.stack([draw(k) for k in jax.random.split(key, number)], axis=1)
+    draws = jnp.stack([draw(k) for k in jax.random.split(key_draw, number)], axis=1)
+    return Drawn(encoded, draws, jnp.ones(len(reco)))
 
 
 @cached
@@ -318,7 +348,7 @@ def _decoded(state: State, z: Float[Array, "*batch d"]) -> Float[Array, "*batch 
 
 
 def _check_options(config: Config) -> None:
-    options.at_least(config, width=1, blocks=1, depth=1, bins=2, iterations=0, draws=1, sigma=0)
+    options.at_least(config, width=1, blocks=1, depth=1, bins=2, iterations=0, draws=1, sigma=0, tolerance=0)
     if config.steps is not None:
         options.at_least(config, steps=1)
     options.layers(config, "hidden")

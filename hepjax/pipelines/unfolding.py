@@ -3,8 +3,8 @@
     state = fit(key, simulation, data, Config(method="sbunfold"))
     unfolded = unfold(key, state, data)
 
-OmniFold gives the simulation's events with weights; all other methods draw a particle-level event for each event of
-the data. Profile OmniFold, which fits parameters of the response too, is a pipeline of its own.
+OmniFold gives the simulation's events with weights; all other methods draw a particle-level event, with a weight, for
+each event of the data. Profile OmniFold, which fits parameters of the response too, is a pipeline of its own.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from jaxtyping import Int
 
-from hepjax.pipelines import acceptance, omnifold, posterior, states
+from hepjax.pipelines import acceptance, omnifold, posterior, prior, states
 from hepjax.pipelines.unfolding_config import METHODS, Config
 from hepjax.training import checkpoint
 from hepjax.types import AnyArray, Column, InputError, Measured, PRNGKey, State, Unfolded, Unfolding
@@ -72,10 +72,15 @@ def clipped(state: State, data: Measured, unfolded: Unfolded) -> dict[str, float
 
 
 def summary(state: State) -> dict[str, Any]:
-    """What tells whether the unfolding can be trusted: the diagnostics of OmniFold, by step and iteration, and the
-    fraction of a posterior's events, in its fit, whose share of background or signal was cut."""
+    """What tells whether the unfolding can be trusted: the diagnostics of OmniFold, by step and iteration.
+
+    Of posteriors those of the prior's correction, by iteration, and the fraction of events, in the fit, whose share of
+    background or signal was cut.
+    """
     if method(state) != "omnifold":
-        return {"clipped": dict(state.spec.clipped)}
+        correction = state.params.prior
+        of_prior = {} if correction is None else {"prior": prior.summary(correction)}
+        return {"clipped": dict(state.spec.clipped), **of_prior}
     found = omnifold.diagnostics(state)
     steps = {name: step._asdict() for name, step in found.steps.items()}
     return {"diagnostics": {"steps": steps, "reco_chi2": found.chi2}}

@@ -23,13 +23,14 @@ AUC_TEXT = (
     "&Sigma;w&sup2;."
 )
 EMD_TEXT = (
-    "Earth mover's distance to the truth, divided by the mean of its floor: the distance between two samples of the "
-    "truth's law and size. &#10003; within the 99 percent quantile of the floor, &#10007; beyond it."
+    "Earth mover's distance to the truth, divided by the mean of its floor: the distance where both have one law, with "
+    "these weights. &#10003; within the 99 percent quantile of the floor, &#10007; beyond it. The floor is, below each "
+    "sample, paired: truth and sample are of the same events, and swapped within random ones; partly: bootstraps of "
+    "the events, of which some fail the selection of one level; independent: bootstraps of both samples."
 )
 TRIANGULAR_TEXT = (
     "Triangular discriminator to the truth in the bins of the figures, divided by the mean of its floor. By its "
-    "definition what lies outside the edges does not count: that is the share in brackets, of the truth in the column "
-    "of the floor."
+    "definition what lies outside the edges does not count: that is the share in brackets."
 )
 CLASSICAL_TEXT = (
     "D'Agostini's iteration, one observable at a time: chi-square of the unfolded histogram and of the prior against "
@@ -104,11 +105,12 @@ def distance_table(comparison: UnfoldingComparison, metric: str, *, outside: boo
     for d in comparison.distributions:
         found = [scores[name]["observables"][d.name] for name in others]
         shares = [f" ({row['outside']:.1%})" if outside else "" for row in found]
-        of_truth = f" ({found[0]['outside_truth']:.1%})" if outside else ""
-        floor = cell(f"{found[0][f'{metric}_floor_mean']:.3g}{of_truth}")
+        of_truth = [cell(f"({found[0]['outside_truth']:.1%})")] if outside else []
         values = (against(row, metric, share) for row, share in zip(found, shares, strict=True))
-        rows.append((cell(d.name), floor, *values))
-    return table(("Observable", "floor", *others), rows)
+        rows.append((cell(d.name), *of_truth, *values))
+    given = [comparison.samples[0]] if outside else []
+    rows.append((cell("Floor"), *(cell("") for _ in given), *(cell(scores[name]["null"]) for name in others)))
+    return table(("Observable", *given, *others), rows)
 
 
 def classical_table(comparison: UnfoldingComparison) -> str:

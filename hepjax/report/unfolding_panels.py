@@ -117,8 +117,9 @@ def _summary(axes: Axes, comparison: UnfoldingComparison, metric: str) -> None:
     scores = comparison.metrics["scores"]
     names = [d.name for d in comparison.distributions]
     rows = {name: [scores[name]["observables"][observable] for observable in names] for name in others}
-    first = rows[others[0]]
-    top = [r[f"{metric}_floor_99"] / r[f"{metric}_floor_mean"] for r in first]
+    # The quantiles of all samples' floors are nearly the same multiple of their means.
+    tops = [[r[f"{metric}_floor_99"] / r[f"{metric}_floor_mean"] for r in found] for found in rows.values()]
+    top = np.max(tops, axis=0)
     axes.barh(range(len(names)), top, height=1.0, color=FLOOR, alpha=0.55, label="floor, to its 99% quantile")
     axes.axvline(1, color=COLOURS[0], linewidth=1)
     for place in np.arange(1, len(names)) - 0.5:

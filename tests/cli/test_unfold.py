@@ -76,7 +76,7 @@ def unfolded(folder, models):
     return files
 
 
-PARTS = {"sbunfold": {"sbunfold", "prior_1"}, "omnifold": {"reco", "gen"}}
+PARTS = {"sbunfold": {"sbunfold", "prior_1", "prior_mean_1"}, "omnifold": {"reco", "gen"}}
 
 
 @pytest.mark.parametrize("method", PARTS)
@@ -140,6 +140,9 @@ def test_compare(folder, unfolded, run, tmp_path):
     metrics = json.loads((out / "metrics.json").read_text())
     assert set(metrics["scores"]) == {"reco", "prior", "sbunfold", "omnifold"} and metrics["columns"] == NAMES
     assert metrics["samples"]["truth"]["events"] == 300
+    nulls = {name: score["null"] for name, score in metrics["scores"].items()}
+    expected = {"reco": "paired", "prior": "independent", "sbunfold": "paired", "omnifold": "independent"}
+    assert nulls == expected
     assert metrics["provenance"]["truth"] == f"{folder}/events.hdf5:data"
 
 
@@ -153,7 +156,11 @@ def test_compare_with_a_truth_alone(folder, unfolded, run, tmp_path):
     out = tmp_path / "report"
     command = ["unfold", "compare", "--truth", tmp_path / "truth.hdf5", "--unfolded", *copies, "--out", out]
     assert run(*command) == (0, "")
-    assert set(json.loads((out / "metrics.json").read_text())["scores"]) == {str(copy) for copy in copies}
+    scores = json.loads((out / "metrics.json").read_text())["scores"]
+    assert set(scores) == {str(copy) for copy in copies} and {score["null"] for score in scores.values()} == {"paired"}
+    assert run(*command, "--null", "independent", "--overwrite") == (0, "")
+    scores = json.loads((out / "metrics.json").read_text())["scores"]
+    assert {score["null"] for score in scores.values()} == {"independent"}
 
 
 def test_background_and_conditions(folder, run, tmp_path):

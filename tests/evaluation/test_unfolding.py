@@ -30,9 +30,10 @@ def comparison():
     other = sample(2, n=900)
     replicas = np.random.default_rng(1).poisson(1, size=(8, 900)).astype(float)
     turned = Unfolded(other.gen[:, ::-1], other.weight, COLUMNS[::-1], replicas)
+    rows = {"reco": np.arange(600)}
     values, weight, _ = reco_of(sample(0), 3)
     reco = Measured(values * np.float32([1e3, 1]), weight, (Column("mass_gev", "MeV"), COLUMNS[1]))
-    return compare({"method": other, "turned": turned}, reco=reco, simulation=simulation())
+    return compare({"method": other, "turned": turned}, reco=reco, simulation=simulation(), rows=rows)
 
 
 def reco_of(events, seed):
@@ -88,6 +89,31 @@ def test_other_units_are_converted_or_refused(comparison):
     length = Unfolded(sample(2).gen, sample(2).weight, (Column("mass_gev", "mm"), COLUMNS[1]))
     with pytest.raises(InputError, match=r"^length: mass_gev in mm, expected GeV or a unit that converts to it$"):
         compare({"length": length})
+
+
+def test_each_sample_has_the_null_of_its_events(comparison):
+    """What was measured of the truth's events is paired with it; others are not, and cut where they are more."""
+    nulls = {name: score["null"] for name, score in comparison.metrics["scores"].items()}
+    assert nulls == {"reco": "paired"} | dict.fromkeys(("prior", "method", "turned"), "independent")
+    notes = [note for note in comparison.metrics["notes"] if note.startswith("classifiers")]
+    assert len(notes) == 3 and "classifiers of method: 600 random events of the 900 of method" in notes
+
+
+def test_a_sample_in_order_of_an_observable_is_no_other_sample():
+    """Of one law, sorted, and half as large again: its first rows alone would be told apart at once."""
+    other = sample(2, n=900)
+    ordered = Unfolded(other.gen[np.argsort(other.gen[:, 0])], other.weight, COLUMNS)
+    scores = compare({"ordered": ordered}).metrics["scores"]["ordered"]
+    for classifier in ("auc_mlp", "auc_trees"):
+        assert abs(scores[classifier] - 0.5) < 4 * scores[f"{classifier}_error"]
+
+
+@pytest.mark.parametrize(
+    "rows", [np.arange(599), np.full(600, 600), np.zeros(600, int)], ids=["few", "beyond", "twice"]
+)
+def test_rows_that_are_not_of_the_truth(rows):
+    with pytest.raises(InputError, match="a: expected a row of the truth"):
+        compare({"a": sample(1)}, rows={"a": rows})
 
 
 def test_auc_sees_what_differs(comparison):

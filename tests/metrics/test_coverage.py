@@ -47,6 +47,22 @@ def test_a_wrong_posterior_is_not(wrong):
         assert c.deviation > c.floor.top
 
 
+@pytest.mark.parametrize("right", [True, False])
+def test_weights_turn_draws_into_those_of_another_law(right):
+    """Draws of N(c, 1) with weights exp(0.8 x) are of N(c + 0.8, 1), integers of the same x too; 5 draws are enough.
+
+    Without the weights the truth lies 0.8 widths away.
+    """
+    rng = np.random.default_rng(3)
+    centre = rng.normal(size=4000)
+    x = centre + rng.normal(size=(5, 4000))
+    truth = centre + 0.8 + rng.normal(size=4000)
+    tables = (np.stack([values, np.floor(2 * values)], axis=-1) for values in (x, truth))
+    weights = {"weight": np.exp(0.8 * x), "truth_weight": np.exp(0.8 * truth)} if right else {}
+    for c in metrics.coverage(*tables, COLUMNS[:2], **weights):
+        assert (c.deviation < 1.95 / np.sqrt(4000)) == right
+
+
 def test_a_narrow_posterior_has_the_truth_in_its_tails():
     c = metrics.coverage(*posterior(2, width=0.6), COLUMNS)[0]
     assert min(c.counts[0], c.counts[-1]) > 1.5 * c.counts[10] and c.difference[50] > 0 > c.difference[150]
@@ -65,3 +81,9 @@ def test_bad_input(draws, truth):
     with pytest.raises(InputError) as error:
         metrics.coverage(draws, truth, COLUMNS)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("weight", [np.ones((5, 3)), np.zeros((5, 4)), np.full((5, 4), np.nan)])
+def test_bad_weights(weight):
+    with pytest.raises(InputError, match="weights"):
+        metrics.coverage(np.zeros((5, 4, 1)), np.zeros((4, 1)), COLUMNS[:1], weight=weight, truth_weight=np.ones(4))

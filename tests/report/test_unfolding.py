@@ -30,7 +30,7 @@ def row(ratio):
 
 def scores(ratio):
     areas = {"auc_mlp": 0.6, "auc_mlp_error": 0.01, "auc_trees": 0.55, "auc_trees_error": 0.01}
-    return areas | {"observables": {column.name: row(ratio) for column in COLUMNS}}
+    return areas | {"null": "paired", "observables": {column.name: row(ratio) for column in COLUMNS}}
 
 
 def classical(simulation, name):
@@ -76,6 +76,7 @@ def test_report_is_self_contained_and_complete(comparison, tmp_path):
     page = (tmp_path / "report.html").read_text()
     assert "<script" not in page and not re.search(r'(src|href)="(?!data:image/png;base64,)', page)
     assert page.count("<img") == 4 and "<OmniFold>" not in page and "&lt;OmniFold&gt;" in page
+    assert page.count("<td>paired</td>") == 2 * len(SAMPLES[1:])
     assert "0.600 ± 0.010" in page and "321" in page and "0.1.0" in page
     assert page.count("&#10003;") >= 4 and page.count("&#10007;") >= 14
     assert "<li>a &lt; b</li>" in page
