@@ -8,13 +8,11 @@ from jaxtyping import Array, Float
 
 from hepjax.types import Coupled, PRNGKey
 
-Weights = Float[Array, "*batch m"] | None
-
 
 def sinkhorn(
     cost: Float[Array, "*batch m n"],
-    a: Weights = None,
-    b: Weights = None,
+    a: Float[Array, "*batch m"] | None = None,
+    b: Float[Array, "*batch n"] | None = None,
     *,
     epsilon: float = 0.05,
     iterations: int = 50,
@@ -42,7 +40,7 @@ def sinkhorn(
     return logits + f[..., None] + g[..., None, :]
 
 
-def _log_weights(weight: Weights, size: int, dtype) -> Array:
+def _log_weights(weight: Float[Array, "*batch m"] | None, size: int, dtype) -> Array:
     """Logarithm of normalised weights; a vanishing weight is a tiny one, so that no infinities meet."""
     if weight is None:
         return jnp.full((size,), -jnp.log(size), dtype)
