@@ -93,7 +93,8 @@ def classifier_score(
 
     key: of the training; the split has a fixed seed. net: (..., d) -> (..., 1). reference, generated: (n, d) and
     (m, d) arrays, or anything with `len` and rows of which `view` makes such arrays, as `Showers` and `low_view`: the
-    view is then taken of one part after the other. The first rows of both count, as many as the smaller has.
+    view is then taken of one part after the other. Of the larger sample count as many rows, drawn at random, as the
+    smaller has.
 
     The AUC's error is DeLong's, that of the JSD = 1 - (cross-entropy / ln 2) the standard error of the mean; neither
     knows of other trainings. The JSD of few showers is low: a calibration by k showers is wrong by about 1 / sqrt(k).
@@ -151,13 +152,14 @@ def log_posterior(
 
 
 def split(samples: Sequence[Any]) -> list[list[np.ndarray]]:
-    """Rows of each sample in each of the three parts, drawn from the first that all samples have."""
+    """Rows of each sample in each of the three parts, drawn from all, as many as the smallest sample has."""
     n = min(map(len, samples))
     if n < FEWEST:
         raise InputError(f"classifier: {n} showers, expected at least {FEWEST} of each sample")
     ends = np.round(np.cumsum(PARTS[:-1]) * n).astype(int)
     rng = np.random.default_rng(0)
-    return [list(part) for part in zip(*(np.split(rng.permutation(n), ends) for _ in samples), strict=True)]
+    drawn = (np.split(rng.permutation(len(sample))[:n], ends) for sample in samples)
+    return [list(part) for part in zip(*drawn, strict=True)]
 
 
 def training_config(showers: int, config: Config) -> Training:

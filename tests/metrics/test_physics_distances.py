@@ -193,6 +193,27 @@ def test_fpd_scales_with_the_square_of_a_shift():
     assert far / near == pytest.approx(4, rel=0.01)
 
 
+def test_the_extrapolated_line_is_exact():
+    """On its bounds and off them: exact data, and the closed forms of the least squares with one parameter at zero."""
+    sizes = np.array(SIZES)
+    x = 1 / sizes
+    assert physics_distances.extrapolated(sizes, 0.3 + 2 * x).value == pytest.approx(0.3, rel=1e-9)
+    rising = 2 * x - 5e-4 * (1 + np.cos(np.arange(len(x))))
+    assert np.polyfit(x, rising, 1)[1] < 0
+    assert physics_distances.extrapolated(sizes, rising).value == 0
+    falling = 0.3 - 2 * x
+    assert physics_distances.extrapolated(sizes, falling).value == pytest.approx(falling.mean(), rel=1e-9)
+
+
+def test_the_error_of_the_line_is_that_of_the_residuals():
+    """As numpy has it, for a line off its bounds."""
+    sizes, rng = np.array(SIZES), np.random.default_rng(5)
+    y = 0.3 + 2 / sizes + 1e-3 * rng.normal(size=len(sizes))
+    fit, covariance = np.polyfit(1 / sizes, y, 1, cov=True)
+    expected = fit[1], np.sqrt(covariance[1, 1])
+    np.testing.assert_allclose(physics_distances.extrapolated(sizes, y), expected, rtol=1e-6)
+
+
 def test_sizes():
     published = metrics.scaled_sizes(100_000, 121_000)
     assert published == metrics.scaled_sizes(10**6, 10**6)
