@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -15,7 +15,7 @@ from hepjax.inference import implicit, newton
 from hepjax.types import InputError
 
 LogProb = Callable[..., Array]
-Bounds = tuple[Any, Any] | None
+Bounds = Sequence[Any] | None
 
 
 class Maximum(NamedTuple):
