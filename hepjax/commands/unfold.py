@@ -45,7 +45,7 @@ def apply(options: UnfoldApply) -> None:
         return contextlib.nullcontext(unfolding_data.measured(measured, columns, "data"))
 
     with streams.opened(options, unfolding, events) as (state, measured):
-        made |= {"method": unfolding.method(state)}
+        made |= {"method": unfolding.method(state), **unfolding.closure(state)}
         if made["method"] == "omnifold":
             _weight_events(options, state, measured, made)
             return

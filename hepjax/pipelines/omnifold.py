@@ -7,6 +7,7 @@ The simulation's events at particle level get weights with which, measured, they
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 from typing import Any, NamedTuple
 
@@ -18,16 +19,20 @@ from jaxtyping import Array, Float, UInt8
 
 from hepjax import data as readers
 from hepjax import transforms
+from hepjax.pipelines import observable_inputs as inputs
 from hepjax.pipelines import omnifold_steps as steps
 from hepjax.pipelines import options, reweighting, states
 from hepjax.pipelines import unfolding_data as events
+from hepjax.pipelines.observable_inputs import Inputs, Masses
 from hepjax.pipelines.omnifold_config import Config
-from hepjax.pipelines.omnifold_diagnostics import QUANTILES, Diagnostics, Step, table
+from hepjax.pipelines.omnifold_diagnostics import QUANTILES, Closure, Diagnostics, Step, table, unclosed, warn
 from hepjax.pipelines.place import Place
 from hepjax.training import checkpoint, plan, write_histories
 from hepjax.types import AnyArray, Column, InputError, Measured, PRNGKey, State, Unfolded, Unfolding
 
-__all__ = ["Config", "Diagnostics", "Step", "diagnostics", "fit", "load", "push", "save", "table", "unfold"]
+__all__ = ["Config", "Diagnostics", "Step", "diagnostics", "fit", "load", "push", "save", "table", "unclosed", "unfold"]
+
+log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +40,8 @@ class Spec:
     """What makes an unfolding: its options, the observables, and the shapes of what it keeps.
 
     events: of the simulation inside the particle-level phase space. steps: names of those of an iteration. unit: of the
-    weights that the constants hold, in those of the data.
+    weights that the constants hold, in those of the data. gen_masses: point masses of `gen`; None for fits of before
+    they were looked for.
     """
 
     config: Config
@@ -44,15 +50,16 @@ class Spec:
     events: int
     steps: tuple[str, ...]
     unit: float = 1.0
+    gen_masses: Masses | None = None
 
 
 class Constants(NamedTuple):
     """What an unfolding is, once fitted.
 
     gen: (n, d) of the simulation's events inside the phase space. weight: (iterations, n) after each iteration.
-    replicas: (bootstraps, n) after the last, or None. moments: the standardisation of `gen` before the classifier of
+    replicas: (bootstraps, n) after the last, or None. moments: the standardisation of the inputs to the classifier of
     the last step 2. scale: the weight where its logit is 0, of the data's weights in units of the generator's. digest:
-    SHA-256 of the data.
+    SHA-256 of the data. inputs: what makes the inputs of `gen`; None for fits that had `gen` itself.
     """
 
     gen: Float[AnyArray, "n d"]
@@ -62,6 +69,7 @@ class Constants(NamedTuple):
     scale: Float[AnyArray, ""]
     digest: UInt8[AnyArray, 32]
     diagnostics: Diagnostics
+    inputs: Inputs | None = None
 
 
 def fit(
@@ -96,6 +104,7 @@ def fit(
     if place.folder is not None:
         write_histories(place.folder / "history.csv", nominal.histories)
     gen = problem.gen[np.flatnonzero(problem.pass_gen)]
+    x = inputs.apply(nominal.masses)(nominal.inputs, gen)
     generated = np.asarray(simulation.weight, np.float64)[np.flatnonzero(problem.pass_gen)]
     total = problem.unit * np.asarray(weight[-1], np.float64).sum()
     constants = Constants(
@@ -103,11 +112,14 @@ def fit(
         weight=weight,
         replicas=jnp.stack(replicas) if replicas else None,  # no checkpoint holds an empty array
         moments=nominal.gen.constants,
-        scale=jnp.asarray(total / (generated @ np.exp(steps.log_ratio(config, nominal.gen, gen))), float),
+        scale=jnp.asarray(total / (generated @ np.exp(steps.log_ratio(config, nominal.gen, x))), float),
         digest=events.digest(measured),
         diagnostics=nominal.diagnostics,
+        inputs=nominal.inputs,
     )
-    spec = Spec(config, simulation.gen_columns, columns, len(gen), tuple(nominal.diagnostics.steps), problem.unit)
+    warn(log, "OmniFold", nominal.diagnostics.closure, columns)
+    names = tuple(nominal.diagnostics.steps)
+    spec = Spec(config, simulation.gen_columns, columns, len(gen), names, problem.unit, nominal.masses)
     return State(spec, constants, nominal.gen.params)
 
 
@@ -139,8 +151,10 @@ def push(state: State, gen: Float[AnyArray, "*batch d"]) -> Float[Array, "*batch
         raise InputError(f"events of shape {shape}, the unfolding expects (..., {dim})")
     if not isinstance(gen, Tracer):
         readers.unfolding.check_gen(np.reshape(gen, (-1, dim)), state.spec.gen_columns)
-    ratio = reweighting.Ratio(state.constants.moments, state.params, {})
-    return state.constants.scale * jnp.exp(steps.log_ratio(state.spec.config, ratio, jnp.asarray(gen, float)))
+    ratio, x = reweighting.Ratio(state.constants.moments, state.params, {}), jnp.asarray(gen, float)
+    if state.constants.inputs is not None:
+        x = inputs.apply(state.spec.gen_masses)(state.constants.inputs, x)
+    return state.constants.scale * jnp.exp(steps.log_ratio(state.spec.config, ratio, x))
 
 
 def diagnostics(state: State) -> Diagnostics:
@@ -175,12 +189,12 @@ def _check_options(config: Config) -> None:
 
 def untrained(spec: Spec) -> State:
     """A state of the right shapes."""
-    config, n, dim = spec.config, spec.events, len(spec.gen_columns)
+    config, n, dim, masses = spec.config, spec.events, len(spec.gen_columns), spec.gen_masses
 
     def floats(*shape: int) -> Any:
         return jax.ShapeDtypeStruct(shape, jnp.result_type(float))
 
-    ratio = reweighting.untrained(dim, config.hidden, config.members)
+    ratio = reweighting.untrained(dim + len(masses or ()), config.hidden, config.members)
     per_step = [floats(config.iterations)] * len(Step._fields)
     summary = Step(*per_step)._replace(quantiles=floats(config.iterations, len(QUANTILES)))
     constants = Constants(
@@ -191,7 +205,10 @@ def untrained(spec: Spec) -> State:
         scale=floats(),
         digest=np.empty(32, np.uint8),
         diagnostics=Diagnostics(
-            dict.fromkeys(spec.steps, summary), floats(config.iterations + 1, len(spec.reco_columns))
+            dict.fromkeys(spec.steps, summary),
+            floats(config.iterations + 1, len(spec.reco_columns)),
+            None if masses is None else Closure(*[floats(len(spec.reco_columns))] * len(Closure._fields)),
         ),
+        inputs=None if masses is None else inputs.untrained(dim),
     )
     return State(spec, constants, ratio.params)

@@ -26,15 +26,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from hepjax.pipelines import observable_inputs as inputs
 from hepjax.pipelines import omnifold_diagnostics as diagnostics
 from hepjax.pipelines import reweighting
+from hepjax.pipelines.observable_inputs import Inputs, Masses
 from hepjax.pipelines.omnifold_config import Config
 from hepjax.pipelines.omnifold_diagnostics import FAKES, GEN, RECO
 from hepjax.pipelines.place import Place
 from hepjax.pipelines.reweighting import Ratio
 from hepjax.pipelines.unfolding_data import Problem
 from hepjax.training.history import History, extend
-from hepjax.types import Events, PRNGKey
+from hepjax.types import AnyArray, Events, PRNGKey
 
 FEW = 1e-3  # a fraction of clipped logits that is nothing to warn of
 
@@ -44,12 +46,14 @@ log = logging.getLogger(__name__)
 class Result(NamedTuple):
     """What the iterations leave.
 
-    push: (iterations, n), nu. gen: the ratio of the last step 2.
+    push: (iterations, n), nu. gen: the ratio of the last step 2, of the inputs by `masses` and `inputs`.
     histories: of every step, with all iterations one after the other.
     """
 
     push: Float[Array, "iterations n"]
     gen: Ratio
+    masses: Masses
+    inputs: Inputs
     diagnostics: diagnostics.Diagnostics
     histories: dict[str, History]
 
@@ -80,7 +84,7 @@ class Run(NamedTuple):
 
 
 def log_ratio(config: Config, ratio: Ratio, x: Float[Array, "*batch d"]) -> Float[Array, "*batch"]:
-    """The learned logarithm of a ratio at some events."""
+    """The learned logarithm of a ratio at some events, given by their inputs."""
     learned = reweighting.log_ratio(x.shape[-1], config.hidden, config.members)
     return learned(ratio.constants, ratio.params, x)
 
@@ -98,18 +102,20 @@ def iterate(
     """
     run = Run(dict(zip((RECO, GEN, FAKES), jax.random.split(key, 3), strict=True)), config, place, name)
     push = jnp.ones(len(problem.weight))
+    transformed, masses, constants = inputs.seen(problem)
     ratios: dict[str, Ratio] = {}
-    pushes, steps, histories, chi2 = [], [], {}, [_closure(problem, push)]
+    pushes, steps, histories, chi2 = [], [], {}, [_closure(problem, push).chi2]
     for iteration in range(1, config.iterations + 1):
-        push, ratios, summaries = _iteration(run, problem, iteration, push, ratios)
+        push, ratios, summaries = _iteration(run, transformed, iteration, push, ratios)
         pushes.append(push)
         steps.append(summaries)
-        chi2.append(_closure(problem, push))
+        chi2.append(_closure(problem, push).chi2)
         for step, summary in summaries.items():
             histories[step] = _extended(histories.get(step, {}), ratios[step].history, iteration, summary)
         _report(f"{name}iteration {iteration}", summaries, chi2[-1])
     stacked = jax.tree.map(lambda *values: np.stack(values), *steps)
-    return Result(jnp.stack(pushes), ratios[GEN], diagnostics.Diagnostics(stacked, np.stack(chi2)), histories)
+    record = diagnostics.Diagnostics(stacked, np.stack(chi2), _closure(problem, push))
+    return Result(jnp.stack(pushes), ratios[GEN], masses, constants, record, histories)
 
 
 def _iteration(
@@ -151,7 +157,7 @@ def _iteration(
     return _normalised(problem, push), ratios, summaries
 
 
-def _report(title: str, summaries: Mapping[str, diagnostics.Step], chi2: np.ndarray) -> None:
+def _report(title: str, summaries: Mapping[str, diagnostics.Step], chi2: AnyArray) -> None:
     """Log an iteration; as a warning, which shows without any set-up, where many events have a clipped logit."""
     clipped = max(float(summary.clipped) for summary in summaries.values())
     log.log(
@@ -183,8 +189,8 @@ def _normalised(problem: Problem, push: Array) -> Array:
     return push * (_total(problem) / (problem.weight * push)[np.flatnonzero(problem.pass_reco)].sum())
 
 
-def _closure(problem: Problem, push: Array) -> np.ndarray:
+def _closure(problem: Problem, push: Array) -> diagnostics.Closure:
     rows = np.flatnonzero(problem.pass_reco)
-    return diagnostics.reco_chi2(
+    return diagnostics.reco_closure(
         problem.data.reco, problem.data.weight, problem.reco[rows], (problem.weight * push)[rows]
     )

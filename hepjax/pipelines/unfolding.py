@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import numpy as np
 from jaxtyping import Int
 
 from hepjax.pipelines import acceptance, omnifold, posterior, prior, states
@@ -19,7 +20,19 @@ from hepjax.pipelines.unfolding_config import METHODS, Config
 from hepjax.training import checkpoint
 from hepjax.types import AnyArray, Column, InputError, Measured, PRNGKey, State, Unfolded, Unfolding
 
-__all__ = ["METHODS", "Config", "clipped", "fit", "load", "method", "reco_columns", "save", "summary", "unfold"]
+__all__ = [
+    "METHODS",
+    "Config",
+    "clipped",
+    "closure",
+    "fit",
+    "load",
+    "method",
+    "reco_columns",
+    "save",
+    "summary",
+    "unfold",
+]
 
 
 def fit(
@@ -83,7 +96,18 @@ def summary(state: State) -> dict[str, Any]:
         return {"clipped": dict(state.spec.clipped), **of_prior}
     found = omnifold.diagnostics(state)
     steps = {name: step._asdict() for name, step in found.steps.items()}
-    return {"diagnostics": {"steps": steps, "reco_chi2": found.chi2}}
+    return {"diagnostics": {"steps": steps, "reco_chi2": found.chi2}, **closure(state)}
+
+
+def closure(state: State) -> dict[str, Any]:
+    """Whether OmniFold's weighted simulation describes the data at detector level, and how well by observable."""
+    found = omnifold.diagnostics(state).closure if method(state) == "omnifold" else None
+    if found is None:
+        return {}
+    names = [column.name for column in state.spec.reco_columns]
+    numbers = {name: np.asarray(values, float).tolist() for name, values in found._asdict().items()}
+    rows = {name: {key: values[j] for key, values in numbers.items()} for j, name in enumerate(names)}
+    return {"closed": omnifold.unclosed(found, state.spec.reco_columns) is None, "closure": rows}
 
 
 def method(state: State) -> str:

@@ -147,6 +147,79 @@ def test_a_simulation_that_is_right_keeps_its_weights():
     assert (omnifold.diagnostics(state).chi2 < 0.3).all()
 
 
+ABSENT = -999.0
+
+
+def with_absent(events, seed, share=0.3):
+    """A random share of the events holds the fill value at every level."""
+    absent = np.random.default_rng(seed).random(len(events)) < share
+    if isinstance(events, Measured):
+        return dataclasses.replace(events, reco=np.where(absent[:, None], np.float32(ABSENT), events.reco))
+    gen, reco = (np.where(absent[:, None], np.float32(ABSENT), x) for x in (events.gen, events.reco))
+    return dataclasses.replace(events, gen=gen, reco=reco)
+
+
+def test_a_fill_value_does_not_hide_the_others():
+    """30 percent of -999 in data, 20 percent in simulation: the rest is unfolded as without it, and the share too."""
+    simulation, data = with_absent(simulated(0), 5, 0.2), with_absent(observed(1), 6)
+    state = omnifold.fit(KEY, simulation, data, SMALL)
+    unfolded = omnifold.unfold(KEY, state, data)
+    there = np.asarray(unfolded.gen[:, 0]) != ABSENT
+    *_, (mean, width) = exact_moments(SMALL.iterations)
+    found = moments(unfolded.gen[there, 0], unfolded.weight[there])
+    np.testing.assert_allclose(found, (mean, width), atol=TOLERANCE / np.sqrt(0.7))
+    share = unfolded.weight[~there].sum() / unfolded.weight.sum()
+    np.testing.assert_allclose(share, 0.3, atol=5 * np.sqrt(0.21 / N + 0.16 / N))
+    np.testing.assert_allclose(omnifold.push(state, unfolded.gen), unfolded.weight, rtol=1e-4)
+    # What the short training leaves is some percent of what the prior was off by, which the mean alone does not show.
+    chi2 = omnifold.diagnostics(state).chi2
+    assert chi2[-1] < 0.25 * chi2[0]
+
+
+def test_a_fit_that_did_not_close_says_so(caplog):
+    """After one short training with a tiny step the weights are still the prior's."""
+    still = dataclasses.replace(QUICK, iterations=1, training=dataclasses.replace(SHORT, epochs=1, learning_rate=1e-7))
+    state = omnifold.fit(KEY, simulated(0), observed(1), still)
+    line = omnifold.unclosed(omnifold.diagnostics(state).closure, COLUMN)
+    assert line is not None and " x (chi2/ndf " in line
+    (record,) = (record for record in caplog.records if "did not close" in record.message)
+    assert record.levelname == "WARNING" and line in record.message
+
+
+def test_closure_of_two_samples_of_one_law():
+    """p-values are those of chance, whatever the weights: of 400 with 20 bins, those below 0.1 are 40 +- 6."""
+    rng = np.random.default_rng(7)
+    closures = [
+        omnifold_diagnostics.reco_closure(
+            rng.normal(size=(500, 4)), np.ones(500), rng.normal(size=(2000, 4)), rng.gamma(4, size=2000)
+        )
+        for _ in range(100)
+    ]
+    p_values = np.concatenate([closure.p_value for closure in closures])
+    assert 20 < (p_values < 0.1).sum() < 60
+    assert not any(omnifold_diagnostics.not_closed(closure).any() for closure in closures)
+
+
+def test_a_difference_is_measured_beyond_its_error():
+    """Half of the bins ten percent too high, half too low: off by ten percent."""
+    x = np.linspace(-1, 1, 200_000)[:, None]
+    weight = np.where(x[:, 0] > 0, 1.1, 0.9)
+    closure = omnifold_diagnostics.reco_closure(x, np.ones(len(x)), x, weight)
+    np.testing.assert_allclose(closure.misfit, 0.1, rtol=0.02)
+    assert omnifold_diagnostics.not_closed(closure).all()
+
+
+def test_a_state_of_before_there_were_inputs_is_still_read(tmp_path):
+    state = omnifold.fit(KEY, simulated(0, 1000), observed(1, 1000), QUICK)
+    record = state.constants.diagnostics._replace(closure=None)
+    constants = state.constants._replace(inputs=None, diagnostics=record)
+    before = state._replace(spec=dataclasses.replace(state.spec, gen_masses=None), constants=constants)
+    omnifold.save(tmp_path / "state", before)
+    loaded = omnifold.load(tmp_path / "state")
+    assert same_numbers(loaded[1:], before[1:])
+    np.testing.assert_array_equal(omnifold.push(loaded, loaded.constants.gen), omnifold.push(before, before[1].gen))
+
+
 @pytest.mark.parametrize("missing", ["mean", "push"])
 def test_efficiency_acceptance_and_background(missing):
     """A tenth each of events that are not measured, of fakes and of background, all with shapes of their own."""

@@ -1,0 +1,91 @@
+"""From observables of an event to the inputs of a classifier that reweights: a bijection, whatever the columns hold.
+
+An observable enters by its normal score, so that neither heavy tails, nor outliers, nor a fill value of -999 decide the
+scale of all others. Each of its point masses has an input of its own that says whether the event is at it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import dtypes
+from jaxtyping import Array, Float
+from scipy.special import ndtr, ndtri
+
+from hepjax import metrics, transforms
+from hepjax.caching import cached
+from hepjax.pipelines.unfolding_data import Problem
+from hepjax.types import AnyArray
+
+KNOTS = 257
+
+Masses = tuple[tuple[int, float], ...]
+"""Columns and values of all point masses: static, as they make the number of inputs."""
+
+
+class Inputs(NamedTuple):
+    """A table of normal scores. scores: (k,). values: (d, k), quantiles of every observable at these scores."""
+
+    scores: Float[Array, " k"]
+    values: Float[Array, "d k"]
+
+
+def fit(*samples: tuple[Float[AnyArray, "_ d"], Float[AnyArray, " _"]]) -> tuple[Masses, Inputs]:
+    """Point masses and tables of observables with their weights, of one sample or of several that count alike.
+
+    What a weight's sign is does not matter here.
+    """
+    tables = [np.asarray(x, dtypes.canonicalize_dtype(float)) for x, _ in samples]
+    sizes = [np.abs(np.asarray(weight, np.float64)) for _, weight in samples]
+    x, weight = np.concatenate(tables), np.concatenate([size / (size.sum() or 1.0) for size in sizes])
+    masses = tuple((j, value) for j, column in enumerate(x.T) for value in metrics.point_masses(column))
+    reach = float(-ndtri(0.5 / max(len(x), 2)))
+    scores = np.linspace(-reach, reach, KNOTS)
+    values = [transforms.quantiles(column, weight, ndtr(scores)) for column in x.T]
+    return masses, Inputs(*transforms.floats(scores, np.reshape(values, (x.shape[1], KNOTS))))
+
+
+@cached
+def apply(masses: Masses) -> Callable[[Inputs, Array], Array]:
+    """Compiled (constants, x (..., d)) -> (..., d + number of point masses).
+
+    Equal values get the middle of their scores, and what lies beyond the table the score of its end.
+    """
+    columns, places = np.array([j for j, _ in masses], np.int32), np.array([value for _, value in masses])
+
+    @jax.jit
+    def inputs(constants, x):
+        low, high = jax.vmap(transforms.ranks, (-1, 0, None), -1)(x, constants.values, constants.scores)
+        scores = 0.5 * (low + high)
+        if not masses:
+            return scores
+        at = x[..., columns] == jnp.asarray(places, x.dtype)
+        return jnp.concatenate([scores, at.astype(x.dtype)], -1)
+
+    return inputs
+
+
+def seen(problem: Problem) -> tuple[Problem, Masses, Inputs]:
+    """The problem as its classifiers see it, and what makes the inputs of particle level."""
+    measured, inside = np.flatnonzero(problem.pass_reco), np.flatnonzero(problem.pass_gen)
+    of_gen = fit((problem.gen[inside], problem.weight[inside]))
+    samples = (problem.reco[measured], problem.weight[measured]), (problem.data.reco, problem.data.weight)
+    of_reco = fit(*samples)
+
+    def changed(fitted, x):
+        masses, constants = fitted
+        return apply(masses)(constants, jnp.asarray(x))
+
+    data = dataclasses.replace(problem.data, reco=changed(of_reco, problem.data.reco))
+    problem = problem._replace(gen=changed(of_gen, problem.gen), reco=changed(of_reco, problem.reco), data=data)
+    return problem, *of_gen
+
+
+def untrained(dim: int) -> Inputs:
+    """Tables of the right shapes."""
+    return Inputs(jnp.zeros(KNOTS), jnp.zeros((dim, KNOTS)))
