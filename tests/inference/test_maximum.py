@@ -254,7 +254,7 @@ def test_lists_may_hold_bounds_of_some_parameters(samples):
 @pytest.mark.parametrize(
     "start, bounds, words",
     [
-        (jnp.zeros(2), (jnp.zeros(3), jnp.ones(2)), r"bounds: low is of shape \(3,\), .* fits \(2,\)"),
+        (jnp.zeros(2), (jnp.zeros(3), jnp.ones(2)), r"bounds: low is of shape \(3,\), .* shape \(2,\)"),
         ([0.0, 0.0], (0.0, [1.0, -1.0]), "bounds from 0 to -1, expected low <= high"),
         ([0.0], (np.nan, 1.0), "bounds from nan to 1, expected low <= high"),
         ([0.0], (0.0, "many"), "bounds: high is 'many', expected numbers"),
