@@ -85,7 +85,7 @@ def scores(options: Options, asked: Sequence[str], reference: Showers, sample: S
         beyond: dict[str, list[bool]] = {}
         for name, row in found["separation"].items():
             kind = name.partition("_layer_")[0]
-            beyond.setdefault(kind, []).append(row["separation"] > row["separation_floor_99"])
+            beyond.setdefault(kind, []).append(row["separation_all"] > row["separation_all_floor_99"])
         found["separation"] = {kind: float(np.mean(layers)) for kind, layers in beyond.items()}
     return found
 

@@ -34,12 +34,14 @@ class Evaluate:
     """Address of other showers of Geant4, whose distance to the reference is that of statistics."""
     metrics: tuple[Metric, ...] = ("separation", "fpd", "kpd", "prdc", "low", "high")
     """What to measure; low, low_normed, high and cnn are binary classifiers, multiclass compares submissions."""
+    beside: tuple[str, ...] = ("best",)
+    """Published submissions to stand beside: all, best (the five of the least FPD), or names; Geant4's own always."""
     device: Device = "auto"
     """Where to compute."""
-    threshold_mev: float = 0.0
-    """Voxels below are set to zero in all samples first."""
+    threshold_mev: float | None = None
+    """Voxels below are set to zero in all samples first; by default below the data set's threshold, 0 for none."""
     memory_gib: float = 8.0
-    """Memory for showers held at once by the low-level classifiers and prdc: of larger files the first ones count."""
+    """Memory for showers held at once by the low-level classifiers and prdc: of larger files they take random ones."""
     config: Config = Config()  # noqa: RUF009 - frozen
     """Options of the classifiers."""
     seed: int = 0

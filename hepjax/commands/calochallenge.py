@@ -22,6 +22,7 @@ from hepjax.types import InputError
 def evaluate(options: Evaluate) -> None:
     """`hepjax calochallenge evaluate`: metrics.json, tables/, figures/ and report.html."""
     geometry = data.submission.challenge_geometry(options.dataset)
+    report.published(options.dataset, options.beside)  # which refuses a name before the work
     named = {"reference": options.reference, **addresses.short_names(options.generated)}
     named |= {"baseline": options.baseline} if options.baseline else {}
     with contextlib.ExitStack() as stack:
@@ -39,7 +40,7 @@ def evaluate(options: Evaluate) -> None:
             config=options.config,
             limits=calochallenge.Limits(options.threshold_mev, options.memory_gib),
         )
-        report.write_calochallenge_report(folder, comparison, named | runs.provenance())
+        report.write_calochallenge_report(folder, comparison, named | runs.provenance(), options.beside)
 
 
 def time(options: Time) -> None:

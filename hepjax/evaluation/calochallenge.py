@@ -1,13 +1,13 @@
 """The evaluation of the CaloChallenge (arXiv:2410.21611) behind `hepjax calochallenge evaluate`.
 
 Samples are read in slices: what stays in memory are their features. The metrics that need the voxels themselves take
-the first showers of each sample, as many as the memory given holds.
+random showers of each sample, as many as the memory given holds.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from hepjax.evaluation.calochallenge_config import Config
 from hepjax.evaluation.calochallenge_samples import Limits, Sample, Source, held, read
 from hepjax.evaluation.calochallenge_separations import separations
 from hepjax.metrics.calochallenge import CaloComparison
+from hepjax.metrics.calorimeter_observables import discrete_energies, same_energy
 from hepjax.types import InputError, PRNGKey, Showers
 
 REFERENCE, BASELINE = "reference", "baseline"
@@ -45,7 +46,7 @@ def evaluate(
 
     dataset: 1-photons, 1-pions, 2 or 3. asked: `separation`, `multiclass`, keys of `OF_FEATURES` and `OF_VOXELS`.
     key, config: of the classifiers. Raises InputError for samples of another geometry than the reference's, for
-    unphysical showers, and for fewer than 60 showers.
+    unphysical showers, for fewer than 60 showers, and for other incident energies than a reference of a few has.
     """
     others = {**generated, **({} if baseline is None else {BASELINE: baseline})}
     _check(reference, others)
@@ -55,6 +56,7 @@ def evaluate(
         classifiers.convolutional(reference.geometry, config)  # which refuses a geometry before the work
     first = read(REFERENCE, reference, limits)
     rest = {name: read(name, source, limits) for name, source in others.items()}
+    _check_energies(first, rest.values())
     scores = {name: _scores(key, first, sample, asked, config) for name, sample in rest.items()}
     distributions, powers = separations(first, rest) if "separation" in asked else ((), {})
     for name, rows in powers.items():
@@ -73,6 +75,7 @@ def evaluate(
         notes=_notes(asked, first, list(rest.values()), config),
         distributions=distributions,
         average={sample.name: sample.average for sample in (first, *rest.values())},
+        threshold_mev=limits.threshold(reference.geometry),
     )
 
 
@@ -85,6 +88,23 @@ def _check(reference: Source, others: Mapping[str, Source]) -> None:
             raise InputError(f"{name}: geometry {found}, expected {expected} as in the reference")
         if len(source) < FEWEST:
             raise InputError(f"{name}: {len(source)} showers, an evaluation needs at least {FEWEST}")
+
+
+def _check_energies(first: Sample, rest: Iterable[Sample]) -> None:
+    """Where the reference has a few incident energies, as in set 1, every sample has showers at each, and no others."""
+    energies = discrete_energies(np.asarray(first.features.incident_energy))
+    for sample in rest if len(energies) else ():
+        found = np.asarray(sample.features.incident_energy)
+        at = same_energy(found[:, None], energies)
+        if len(other := found[~at.any(1)]):
+            few = f"{len(other)} showers of {other[0]:.9g} MeV and such"
+            raise InputError(f"{sample.name}: {few}, expected {_words(energies)} as in the reference")
+        if len(missing := energies[~at.any(0)]):
+            raise InputError(f"{sample.name}: no showers of {_words(missing)}, expected some as in the reference")
+
+
+def _words(energies: np.ndarray) -> str:
+    return f"{', '.join(f'{energy:.9g}' for energy in energies)} MeV"
 
 
 def _scores(key: PRNGKey, first: Sample, other: Sample, asked: Sequence[str], config: Config) -> Scores:
@@ -115,7 +135,8 @@ def _cnn(key: PRNGKey, reference: Showers, generated: Showers, config: Config) -
 
 def _prdc(key: PRNGKey, reference: Showers, generated: Showers, config: Config) -> Scores:
     del key, config
-    x, y = (metrics.log_voxels(np.asarray(s.voxels[:NEIGHBOURS_AMONG])) for s in (reference, generated))
+    drawn = (s[metrics.subset(len(s), NEIGHBOURS_AMONG)] for s in (reference, generated))
+    x, y = (metrics.log_voxels(np.asarray(s.voxels)) for s in drawn)
     found = metrics.prdc(x, y)
     return {name: value for pair in found._asdict().items() for name, value in _with_error(*pair).items()}
 
@@ -148,17 +169,38 @@ def _log_posteriors(
 
 
 def _notes(asked: Sequence[str], first: Sample, rest: Sequence[Sample], config: Config) -> dict[str, str]:
-    """By metric, how its size differs from the published one."""
+    """By metric, how its size differs from the published one, and which samples are cut."""
     smallest = min(rest, key=lambda sample: len(sample.source))
-    everything, sizes = min(len(first.source), len(smallest.source)), held(first, smallest)
     distances = metrics.size_notes(len(first.source), len(smallest.source))
     notes = {}
     for name in filter({**OF_FEATURES, **OF_VOXELS}.__contains__, asked):
-        rows = min(sizes, NEIGHBOURS_AMONG if name == "prdc" else sizes) if name in OF_VOXELS else everything
-        cut = f"the first {rows:,} showers of each sample, of {everything:,}" if rows < everything else ""
-        trained = classifiers.note(rows, config) if name in CLASSIFIERS else ""
-        notes[name] = "; ".join(filter(None, (distances.get(name), cut, trained)))
+        trained = classifiers.note(_rows(name, first, smallest), config) if name in CLASSIFIERS else ""
+        notes[name] = "; ".join(filter(None, (distances.get(name), *_cuts(name, first, rest), trained)))
+    if "multiclass" in asked:
+        generated = [sample for sample in rest if sample.name != BASELINE]
+        rows = min(len(sample.source) for sample in generated)
+        notes["multiclass"] = "; ".join(filter(None, (_cut(sample, rows) for sample in generated)))
     return {name: note for name, note in notes.items() if note}
+
+
+def _rows(name: str, first: Sample, other: Sample) -> int:
+    """Showers of each of two samples that a metric takes, but for FPD and KPD, which draw from all."""
+    if name not in OF_VOXELS:
+        return min(len(first.source), len(other.source))
+    return min(held(first, other), NEIGHBOURS_AMONG if name == "prdc" else held(first, other))
+
+
+def _cuts(name: str, first: Sample, rest: Sequence[Sample]) -> list[str]:
+    """A line for each sample of which a metric takes a part."""
+    if name in ("fpd", "kpd"):
+        return []
+    pairs = [(sample, _rows(name, first, other)) for other in rest for sample in (first, other)]
+    return list(dict.fromkeys(filter(None, (_cut(sample, rows) for sample, rows in pairs))))
+
+
+def _cut(sample: Sample, rows: int) -> str:
+    everything = len(sample.source)
+    return f"{rows:,} showers of the {everything:,} of {sample.name}, drawn at random" if rows < everything else ""
 
 
 def _in_thousandths(name: str, estimate: metrics.Estimate) -> Scores:

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import jax
 import numpy as np
 
-from hepjax.metrics import calorimeter
+from hepjax.metrics import calorimeter, subset
 from hepjax.training.progress import progress_bar
 from hepjax.types import Geometry, Showers
 
@@ -30,10 +30,17 @@ class Source(Protocol):
 
 
 class Limits(NamedTuple):
-    """Of all samples alike: voxels below `threshold_mev` are set to zero, `memory_gib` is for voxels held at once."""
+    """Of all samples alike: voxels below `threshold_mev` are set to zero, `memory_gib` is for voxels held at once.
 
-    threshold_mev: float = 0.0
+    Without a threshold it is the geometry's, as in the published evaluation.
+    """
+
+    threshold_mev: float | None = None
     memory_gib: float = 8.0
+
+    def threshold(self, geometry: Geometry) -> float:
+        """What holds for showers of a geometry, MeV."""
+        return geometry.threshold_mev if self.threshold_mev is None else self.threshold_mev
 
 
 class Sample(NamedTuple):
@@ -47,13 +54,17 @@ class Sample(NamedTuple):
     average: np.ndarray
     largest_mev: float
 
-    def windows(self, rows: int | None = None) -> Iterator[Showers]:
-        """The showers, or the first of them, a window at a time."""
-        return _windows(self.name, self.source, self.limits, len(self.source) if rows is None else rows)
+    def windows(self) -> Iterator[Showers]:
+        """The showers, a window at a time."""
+        return _windows(self.name, self.source, self.limits)
 
     def voxels(self, rows: int) -> Showers:
-        """The first showers."""
-        return jax.tree.map(lambda *arrays: np.concatenate(arrays), *self.windows(rows))
+        """So many of the showers, drawn at random (see `metrics.subset`); all, where there are no more."""
+        chosen = np.zeros(len(self.source), bool)
+        chosen[subset(len(self.source), rows)] = True
+        flags = (chosen[start : start + WINDOW] for start in range(0, len(chosen), WINDOW))
+        parts = [window[np.flatnonzero(some)] for window, some in zip(self.windows(), flags, strict=True)]
+        return jax.tree.map(lambda *arrays: np.concatenate(arrays), *parts)
 
 
 def read(name: str, source: Source, limits: Limits) -> Sample:
@@ -62,7 +73,7 @@ def read(name: str, source: Source, limits: Limits) -> Sample:
 
     def seen() -> Iterator[Showers]:
         nonlocal largest
-        for window in _windows(name, source, limits, len(source)):
+        for window in _windows(name, source, limits):
             np.add(total, np.sum(window.voxels, axis=0, dtype=np.float64), out=total)
             largest = max(largest, float(np.max(window.voxels)))
             yield window
@@ -78,12 +89,13 @@ def held(first: Sample, other: Sample) -> int:
     return min(int(first.limits.memory_gib * 2**30 / bytes_each), len(first.source), len(other.source))
 
 
-def _windows(name: str, source: Source, limits: Limits, rows: int) -> Iterator[Showers]:
-    with progress_bar(f"reading {name}", rows) as show:
-        for start in range(0, rows, WINDOW):
-            part = source[slice(start, min(start + WINDOW, rows))]
-            if limits.threshold_mev:
-                voxels = np.where(part.voxels < limits.threshold_mev, np.float32(0), part.voxels)
+def _windows(name: str, source: Source, limits: Limits) -> Iterator[Showers]:
+    threshold = limits.threshold(source.geometry)
+    with progress_bar(f"reading {name}", len(source)) as show:
+        for start in range(0, len(source), WINDOW):
+            part = source[slice(start, min(start + WINDOW, len(source)))]
+            if threshold:
+                voxels = np.where(part.voxels < threshold, np.float32(0), part.voxels)
                 part = Showers(part.incident_energy, voxels, part.geometry)
             yield part
             show(start + len(part), "")

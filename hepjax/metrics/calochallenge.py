@@ -20,10 +20,12 @@ class CaloComparison(NamedTuple):
     scores: by sample other than the reference, the metrics that were asked for. Every number has its error under
     `*_error`: `auc_*`, `jsd_*` for the classifiers low, low_normed, high and cnn; `fpd` and `kpd`, both times 1e3;
     `precision`, `recall`, `density`, `coverage`; `log_posterior` among several submissions. `separation` maps
-    observables to `metrics.against` rows of `separation`.
+    observables to rows of `evaluation.calochallenge_separations`: the published separation power, the shares outside
+    the bins, and `metrics.against` of `separation_all`, which counts those.
     notes: by metric, a sentence on sizes other than the published ones.
     distributions: histograms of all observables, by sample.
     average: (v,) mean energy of the voxels in MeV, by sample.
+    threshold_mev: voxels below were set to zero in all samples; 0 for none.
     """
 
     dataset: str
@@ -36,3 +38,4 @@ class CaloComparison(NamedTuple):
     notes: Mapping[str, str]
     distributions: tuple[Distribution, ...]
     average: Mapping[str, np.ndarray]
+    threshold_mev: float = 0.0

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from hepjax.metrics.calorimeter import Features, angular_layers
 from hepjax.metrics.histograms import bin_index
@@ -15,6 +15,10 @@ from hepjax.types import Geometry, PolarLayer
 
 DISCRETE_ENERGIES = 20
 """A reference with at most so many incident energies, as set 1, gets a histogram of the response at each."""
+ROUNDING = 1e-4
+"""Relative, of equal incident energies: generators write them as powers of float32 logarithms."""
+NARROW_FROM_MEV = 4000.0
+"""Photons of 4096 MeV and more have narrow bins of the response."""
 
 
 class CaloObservable(NamedTuple):
@@ -44,29 +48,45 @@ def calo_observables(reference: Features, geometry: Geometry) -> tuple[CaloObser
     return tuple(observable for kind in kinds for observable in kind)
 
 
+def discrete_energies(incident_energy: Float[np.ndarray, " n"]) -> Float[np.ndarray, " k"]:
+    """The different incident energies in MeV, but for rounding; none where there are more than 20, as in sets 2 and 3.
+
+    >>> discrete_energies(np.array([512.0, 256.0, 511.9999]))
+    array([256.    , 511.9999])
+    """
+    found: list[float] = []
+    for energy in np.unique(incident_energy):
+        if not found or energy > found[-1] * (1 + ROUNDING):
+            found.append(float(energy))
+        if len(found) > DISCRETE_ENERGIES:
+            return np.array([])
+    return np.array(found)
+
+
+def same_energy(energy: Float[np.ndarray, "*n"], other: Float[np.ndarray, "*m"] | float) -> Bool[np.ndarray, "*k"]:
+    """Whether incident energies are equal within the rounding that submissions to the challenge may have."""
+    return np.abs(energy / other - 1) <= ROUNDING
+
+
 def voxel_edges(largest_mev: float, geometry: Geometry) -> Float[np.ndarray, " edges"]:
     """Bins of the voxels' energies in MeV: 50 edges from the threshold to the largest voxel of the reference."""
     return _log_bins(geometry.threshold_mev, largest_mev, 50)
 
 
 def voxel_counts(voxels: Float[np.ndarray, "n v"], edges: Float[np.ndarray, " edges"]) -> Int[np.ndarray, "n bins"]:
-    """Each shower's number of voxels in the bins; those outside the edges, empty ones too, are left out."""
-    n, bins = len(voxels), len(edges) - 1
+    """Each shower's number of voxels with energy below the edges, in the bins, and above: (n, bins + 2)."""
+    n, bins = len(voxels), len(edges) + 1
     # Nine of ten voxels are empty: they are sorted out before the search.
     rows, columns = np.nonzero(voxels > 0)
-    found = bin_index(voxels[rows, columns], edges, fold=False)
-    inside = (found >= 0) & (found < bins)
-    return np.bincount(rows[inside] * bins + found[inside], minlength=n * bins).reshape(n, bins)
+    found = bin_index(voxels[rows, columns], edges, fold=False) + 1
+    return np.bincount(rows * bins + found, minlength=n * bins).reshape(n, bins)
 
 
 def _responses(reference: Features, geometry: Geometry) -> Iterator[CaloObservable]:
     label = r"$E_\mathrm{tot}\,/\,E_\mathrm{inc}$"
     yield CaloObservable("etot_over_einc", label, _response, np.linspace(0.5, 1.5, 101))
-    energies = np.unique(reference.incident_energy)
-    if len(energies) > DISCRETE_ENERGIES:
-        return
-    for energy in energies:
-        narrow = "photons" in geometry.name and energy >= 4096.0
+    for energy in discrete_energies(np.asarray(reference.incident_energy)):
+        narrow = "photons" in geometry.name and energy > NARROW_FROM_MEV
         edges = np.linspace(0.9, 1.1, 21) if narrow else np.linspace(0.4, 1.4, 21)
         name, at = f"etot_over_einc_{energy:.0f}mev", f"{label} at {energy / 1e3:.3g} GeV"
         yield CaloObservable(name, at, functools.partial(_response_at, energy=energy), edges)
@@ -77,7 +97,7 @@ def _response(features: Features) -> np.ndarray:
 
 
 def _response_at(features: Features, energy: float) -> np.ndarray:
-    return _response(features)[np.asarray(features.incident_energy) == energy]
+    return _response(features)[same_energy(np.asarray(features.incident_energy), energy)]
 
 
 def _of_layer(reference: Features, geometry: Geometry, k: int) -> Iterator[CaloObservable]:

@@ -1,7 +1,8 @@
 from .calibration import calibration_figure, likelihood_figure
 from .calochallenge import layers_figure, responses_figure
 from .calochallenge_page import render_calochallenge, write_calochallenge_report
-from .calochallenge_panels import calochallenge_overview_figure, published_figure, separation_figure
+from .calochallenge_panels import calochallenge_overview_figure, separation_figure
+from .calochallenge_published import published_figure, published_table, quality_figure
 from .calochallenge_showers import average_shower_figure, profiles_figure
 from .calochallenge_tables import metrics_table, separation_table, to_csv, to_latex, write_tables
 from .distributions import distribution_figure, layer_energy_figure, overview_figure, profile_figure
@@ -40,6 +41,8 @@ __all__ = [
     "profiles_figure",
     "published",
     "published_figure",
+    "published_table",
+    "quality_figure",
     "render",
     "render_calochallenge",
     "render_unfolding",

@@ -1,4 +1,4 @@
-"""Figures that sum up an evaluation by the CaloChallenge: an overview, separation powers, published scores."""
+"""Figures that sum up an evaluation by the CaloChallenge: an overview, and separation powers."""
 
 from __future__ import annotations
 
@@ -9,29 +9,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import NullFormatter
 
-from hepjax.metrics.bootstrap import Estimate
 from hepjax.metrics.calochallenge import CaloComparison
 from hepjax.report.calochallenge import KINDS, RESPONSE, RESPONSE_LABEL, at_energies, in_layers, layer_ticks
 from hepjax.report.calochallenge_showers import longitudinal
-from hepjax.report.calochallenge_tables import estimate, samples, separations
+from hepjax.report.calochallenge_tables import COUNTED, beyond_floor, separations
 from hepjax.report.distributions import draw_distribution
 from hepjax.report.layout import entries_in_line, heading, legend, page_of_panels
-from hepjax.report.published import SOURCE, published
 from hepjax.report.style import COLOURS, FLOOR, Look, house_style, look_of, new_figure
 
 SUMMARY_RANGE = (0.2, 10.0)
 LARGEST_RATIO = 1e4
 """Ratios beyond, infinite ones too where a floor is zero, are drawn there."""
-PUBLISHED = Look("#111111", "", "d")
-SCORES = {
-    "auc_low": "AUC, voxels",
-    "auc_high": "AUC, high-level",
-    "fpd": r"FPD $\times\,10^3$",
-    "kpd": r"KPD $\times\,10^3$",
-}
-"""What is published, and its labels."""
-LINEAR = {"fpd": 1.0, "kpd": 0.1}
-"""Below, the scale is linear: what is near zero within its error may be negative."""
 
 Rows = Mapping[str, Mapping[str, float]]
 
@@ -65,7 +53,7 @@ def separation_figure(comparison: CaloComparison) -> Figure:
         low, high = SUMMARY_RANGE
         for k, (name, table) in enumerate(rows.items(), start=1):
             for place, observables in enumerate(lines.values()):
-                ratios = np.clip([table[o]["separation_ratio"] for o in observables], 1.08 * low, LARGEST_RATIO)
+                ratios = np.clip([table[o][f"{COUNTED}_ratio"] for o in observables], 1.08 * low, LARGEST_RATIO)
                 places = np.full(len(ratios), place - 0.5 + k / (len(rows) + 1))
                 _points(axes, ratios, places, _beyond(table, observables), look_of(k))
                 high = max(high, 1.3 * ratios.max())
@@ -76,29 +64,6 @@ def separation_figure(comparison: CaloComparison) -> Figure:
         return figure
 
 
-def published_figure(comparison: CaloComparison) -> Figure:
-    """AUC, FPD and KPD with their errors, above those of published submissions."""
-    shown = [score for score in SCORES if any(score in comparison.scores[name] for name in samples(comparison))]
-    others = published(comparison.dataset)
-    names = samples(comparison)
-    labels = [*names, *(submission.model for submission in others)]
-    with house_style():
-        figure = new_figure(2.9 * len(shown) + 1.4, 1.3 + 0.34 * len(labels))
-        panels = np.ravel(figure.subplots(1, len(shown), sharey=True, squeeze=False))
-        for axes, score in zip(panels, shown, strict=True):
-            for place, name in enumerate(names):
-                if (found := estimate(comparison.scores[name], score)) is not None:
-                    _score(axes, place, found, look_of(place + 1))
-            for place, submission in enumerate(others, start=len(names)):
-                _score(axes, place, Estimate(getattr(submission, score), 0.0), PUBLISHED)
-            _score_axis(axes, score)
-            axes.axhspan(len(names) - 0.5, len(labels), color=FLOOR, alpha=0.2, linewidth=0)
-        panels[0].set_yticks(range(len(labels)), labels, fontsize=11)
-        panels[0].set_ylim(len(labels) - 0.5, -0.5)
-        figure.suptitle(f"Shaded: published in {SOURCE}", x=0.99, ha="right", fontsize=9.5)
-        return figure
-
-
 def _against_layer(figure: SubFigure, comparison: CaloComparison, kind: str, rows: Mapping[str, Rows]) -> None:
     """Separation powers of one kind; layers count front to back."""
     axes = figure.subplots()
@@ -106,12 +71,12 @@ def _against_layer(figure: SubFigure, comparison: CaloComparison, kind: str, row
     layers = in_layers(comparison, kind)
     names, places = [d.name for d in layers.values()], np.array([numbers.index(n) for n in layers])
     floors = [next(iter(rows.values()))[name] for name in names]
-    means, tops = ([floor[f"separation_floor_{part}"] for floor in floors] for part in ("mean", "99"))
+    means, tops = ([floor[f"{COUNTED}_floor_{part}"] for floor in floors] for part in ("mean", "99"))
     bottom = 0.3 * min((mean for mean in means if mean > 0), default=1e-3)
     axes.bar(places, tops, width=1.0, color=FLOOR, alpha=0.55, linewidth=0)
     axes.plot(places, means, "_", color=COLOURS[0], markersize=5)
     for k, table in enumerate(rows.values(), start=1):
-        values = np.maximum([table[name]["separation"] for name in names], 1.1 * bottom)
+        values = np.maximum([table[name][COUNTED] for name in names], 1.1 * bottom)
         beside = 0.25 * (k - 0.5 * (len(rows) + 1)) / len(rows)
         _points(axes, places + beside, values, _beyond(table, names), look_of(k))
     axes.set(yscale="log", xlim=(-0.6, len(numbers) - 0.4))
@@ -148,12 +113,12 @@ def _floors(axes: Axes, lines: Mapping[str, Sequence[str]], rows: Rows) -> None:
 
 def _top(row: Mapping[str, float]) -> float:
     """The 99 percent quantile of a floor in units of its mean."""
-    mean = row["separation_floor_mean"]
-    return row["separation_floor_99"] / mean if mean > 0 else 1.0
+    mean = row[f"{COUNTED}_floor_mean"]
+    return row[f"{COUNTED}_floor_99"] / mean if mean > 0 else 1.0
 
 
 def _beyond(rows: Rows, observables: Sequence[str]) -> np.ndarray:
-    return np.array([rows[o]["separation"] > rows[o]["separation_floor_99"] for o in observables])
+    return np.array([beyond_floor(rows[o]) for o in observables])
 
 
 def _points(axes: Axes, x: np.ndarray, y: np.ndarray, beyond: np.ndarray, look: Look) -> None:
@@ -168,22 +133,3 @@ def _points(axes: Axes, x: np.ndarray, y: np.ndarray, beyond: np.ndarray, look: 
             markersize=4,
             markeredgewidth=0.9,
         )
-
-
-def _score(axes: Axes, place: int, score: Estimate, look: Look) -> None:
-    error = score.error if np.isfinite(score.error) else 0.0
-    axes.errorbar(score.value, place, xerr=error, fmt=look.marker, color=look.colour, markersize=6, elinewidth=1.2)
-
-
-def _score_axis(axes: Axes, score: str) -> None:
-    """Linear for AUC from what no classifier can tell, logarithmic for distances."""
-    axes.set_xlabel(SCORES[score], loc="center")
-    axes.tick_params(axis="y", which="both", left=False, right=False)
-    if score.startswith("auc"):
-        axes.axvline(0.5, color=COLOURS[0], linewidth=1, linestyle=":")
-        axes.set_xlim(min(0.47, axes.get_xlim()[0]), 1.02)
-    else:
-        axes.axvline(0, color=COLOURS[0], linewidth=1, linestyle=":")
-        low, high = axes.dataLim.intervalx
-        axes.set_xscale("symlog", linthresh=LINEAR[score])
-        axes.set_xlim(1.5 * low - 0.5 * LINEAR[score], 2 * max(high, LINEAR[score]))

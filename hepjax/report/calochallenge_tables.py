@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 from hepjax.files import atomic_write
 from hepjax.metrics.bootstrap import Estimate
 from hepjax.metrics.calochallenge import CaloComparison
-from hepjax.report.published import published
 
 _INPUTS = {
     "low": "voxels",
@@ -33,6 +32,8 @@ LABELS = {
     "log_posterior": "Log-posterior",
 }
 """The scores, in the order of the tables."""
+COUNTED = "separation_all"
+"""The separation power that has a floor: with what lies outside the bins."""
 _ESCAPES = str.maketrans(
     {c: f"\\{c}" for c in "&%$#_{}"}
     | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
@@ -68,33 +69,40 @@ def separations(comparison: CaloComparison) -> dict[str, Mapping[str, Mapping[st
     return {name: rows for name, rows in found.items() if rows}
 
 
+def beyond_floor(row: Mapping[str, float]) -> bool:
+    """Whether the separation power of an observable lies beyond the 99 percent quantile of its floor."""
+    return row[COUNTED] > row[f"{COUNTED}_floor_99"]
+
+
 def estimate(scores: Mapping[str, Any], name: str) -> Estimate | None:
     """A score with its error (NaN where it has none); None where it was not asked for."""
     return Estimate(scores[name], scores.get(f"{name}_error", math.nan)) if name in scores else None
 
 
 def metrics_table(comparison: CaloComparison) -> Table:
-    """The scores that were asked for, one column a sample, then the published ones."""
-    names, others = samples(comparison), published(comparison.dataset)
+    """The scores that were asked for, one column a sample."""
+    names = samples(comparison)
     rows = []
     for key, label in LABELS.items():
-        found = [estimate(comparison.scores[name], key) for name in names]
+        found = tuple(estimate(comparison.scores[name], key) for name in names)
         if any(found):
-            rows.append(Row(key, label, (*found, *(getattr(other, key, None) for other in others))))
-    return Table("Metric", (*names, *(f"{other.model} (published)" for other in others)), tuple(rows))
+            rows.append(Row(key, label, found))
+    return Table("Metric", names, tuple(rows))
 
 
 def separation_table(comparison: CaloComparison) -> Table:
-    """One row an observable: of every sample the separation power, mean and 99 percent of its floor, and the ratio."""
-    parts = {"separation": "", "separation_floor_mean": ": floor", "separation_floor_99": ": 99% of floor"}
-    parts["separation_ratio"] = ": ratio to floor"
+    """One row an observable, its share outside the bins in the reference first; of every sample that share, the
+    published separation power, and the one that counts what lies outside with its floor.
+    """
+    parts = {"outside": ": outside", "separation": "", COUNTED: ": with outside"}
+    parts |= {f"{COUNTED}_floor_mean": ": floor", f"{COUNTED}_floor_99": ": 99% of floor"}
+    parts |= {f"{COUNTED}_ratio": ": ratio to floor"}
     by_sample = separations(comparison)
-    heads = tuple(f"{name}{part}" for name in by_sample for part in parts.values())
-    observables = next(iter(by_sample.values()), {})
-    rows = (
-        Row(o, o.replace("_", " "), tuple(rows[o][part] for rows in by_sample.values() for part in parts))
-        for o in observables
-    )
+    heads = (f"{comparison.reference}: outside", *(f"{name}{part}" for name in by_sample for part in parts.values()))
+    rows = []
+    for observable, of_first in next(iter(by_sample.values()), {}).items():
+        cells = (rows[observable][part] for rows in by_sample.values() for part in parts)
+        rows.append(Row(observable, observable.replace("_", " "), (of_first["outside_reference"], *cells)))
     return Table("Observable", heads, tuple(rows))
 
 
@@ -123,10 +131,10 @@ def to_latex(table: Table) -> str:
     return "\n".join([*lines, *(f"{line} \\\\" for line in body), "\\bottomrule", "\\end{tabular}", ""])
 
 
-def write_tables(folder: str | os.PathLike[str], comparison: CaloComparison) -> None:
-    """Write `metrics` and `separation`, those that have rows, as .csv and .tex into a folder made when missing."""
+def write_tables(folder: str | os.PathLike[str], tables: Mapping[str, Table]) -> None:
+    """Write tables by name, those that have rows, as .csv and .tex into a folder made when missing."""
     Path(folder).mkdir(parents=True, exist_ok=True)
-    for name, table in (("metrics", metrics_table(comparison)), ("separation", separation_table(comparison))):
+    for name, table in tables.items():
         for suffix, text in ((".csv", to_csv(table)), (".tex", to_latex(table))) if table.rows else ():
             with atomic_write(Path(folder) / f"{name}{suffix}") as path:
                 path.write_text(text, encoding="utf-8")

@@ -1,14 +1,25 @@
-"""What the CaloChallenge has published of some of its submissions (arXiv:2410.21611)."""
+"""What the CaloChallenge has published of its submissions, and of Geant4's own further showers (arXiv:2410.21611)."""
 
 from __future__ import annotations
 
+import functools
+import json
+import math
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from typing import NamedTuple
 
+from hepjax.metrics.bootstrap import Estimate
 from hepjax.types import InputError
 
 SOURCE = "arXiv:2410.21611"
 BATCHES = (1, 100, 10_000)
 """Showers at once, of the times."""
+GEANT4 = "Geant4"
+"""The model whose row is the floor: other showers of Geant4, scored as a submission is."""
+SCORES = ("auc_low", "auc_high", "auc_cnn", "fpd", "kpd", "precision", "recall", "density", "coverage")
+BEST = 5
+"""Submissions that count as the best ones."""
 
 Times = tuple[float | None, float | None, float | None]
 
@@ -16,44 +27,54 @@ Times = tuple[float | None, float | None, float | None]
 class Submission(NamedTuple):
     """A generator's numbers.
 
-    auc_low, auc_high: of the classifiers on voxels and on high-level features. fpd, kpd: times 1e3. gpu_ms, cpu_ms:
-    milliseconds a shower at each of `BATCHES`, None where it did not run.
+    scores: those of `SCORES` that are published, FPD and KPD times 1e3; the error is NaN where none is given. gpu_ms,
+    cpu_ms: milliseconds a shower at each of `BATCHES`, None where it did not run. parameters: of the generator.
     """
 
     model: str
-    auc_low: float
-    auc_high: float
-    fpd: float
-    kpd: float
+    scores: Mapping[str, Estimate]
     gpu_ms: Times
     cpu_ms: Times
+    parameters: float | None
 
 
-_PUBLISHED = {
-    "1-photons": (
-        Submission("CaloDiffusion", 0.635, 0.536, 0.650, -0.010, (5593, 75, 24), (15680, 4266, 4500)),
-        Submission("CaloINN", 0.626, 0.638, 3.90, 0.233, (24.6, 0.51, 0.19), (37.9, 2.8, 2.9)),
-        Submission("CaloFlow student", 0.761, 0.667, 3.15, 0.090, (57, 0.79, 0.26), (576, 11, 6.1)),
-    ),
-    "1-pions": (Submission("CaloINN", 0.784, 0.732, 29.3, 1.48, (24.8, 0.44, 0.20), (42.8, 3.9, 4.6)),),
-    "2": (
-        Submission("CaloDREAM", 0.531, 0.521, 24.6, 0.023, (4846, 74, None), (16940, 5052, 5727)),
-        Submission("conv. L2LFlows", 0.708, 0.737, 157.0, 0.271, (1409, 14, 1.6), (1969, 121, 89)),
-        Submission("CaloINN", 0.743, 0.865, 733.0, 2.82, (53, 1.2, 0.65), (388, 60, 46)),
-    ),
-    "3": (
-        Submission("CaloDREAM", 0.630, 0.524, 20.7, 0.010, (5003, 180, None), (33290, 32140, None)),
-        Submission("conv. L2LFlows", 0.588, 0.733, 172.0, 0.325, (1430, 16, 6.8), (2357, 340, 429)),
-    ),
-}
+def published(dataset: str, chosen: Sequence[str] = ("all",)) -> tuple[Submission, ...]:
+    """Submissions to a data set (1-photons, 1-pions, 2 or 3), the least FPD first, among them Geant4's own row.
 
+    chosen: `all`; `best`, the five of the least FPD; or names, in any case. Geant4 is always among them. Raises
+    InputError for another data set, and for a model that has no row there.
 
-def published(dataset: str) -> tuple[Submission, ...]:
-    """The submissions to a data set: 1-photons, 1-pions, 2 or 3. Raises InputError for another.
-
-    >>> [submission.model for submission in published("3")]
-    ['CaloDREAM', 'conv. L2LFlows']
+    >>> [submission.model for submission in published("3", ["best"])]
+    ['Geant4', 'CaloDREAM', 'CaloDiffusion', 'conv. L2LFlows', 'CaloScore single-shot', 'MDMA']
     """
-    if dataset not in _PUBLISHED:
-        raise InputError(f"unknown data set {dataset!r}, expected one of {', '.join(_PUBLISHED)}")
-    return _PUBLISHED[dataset]
+    tables = _tables()
+    if dataset not in tables:
+        raise InputError(f"unknown data set {dataset!r}, expected one of {', '.join(tables)}")
+    rows = tables[dataset]
+    wanted = {name.lower() for name in chosen}
+    known = {row.model.lower() for row in rows}
+    if unknown := sorted(wanted - known - {"all", "best"}):
+        models = ", ".join(row.model for row in rows)
+        raise InputError(f"no submission {unknown[0]!r} to data set {dataset}, expected all, best, or of {models}")
+    if "best" in wanted:
+        wanted |= {row.model.lower() for row in [row for row in rows if row.model != GEANT4][:BEST]}
+    return tuple(row for row in rows if "all" in wanted or row.model.lower() in wanted or row.model == GEANT4)
+
+
+@functools.cache
+def _tables() -> dict[str, tuple[Submission, ...]]:
+    text = files("hepjax.report").joinpath("published.json").read_text(encoding="utf-8")
+    tables = json.loads(text, parse_int=float)
+    columns = tables.pop("columns")
+    rows = {d: [_submission(dict(zip(columns, row, strict=True))) for row in table] for d, table in tables.items()}
+    return {d: tuple(sorted(table, key=lambda row: row.scores["fpd"].value)) for d, table in rows.items()}
+
+
+def _submission(row: Mapping) -> Submission:
+    def with_error(name: str) -> Estimate:
+        error = row.get(f"{name}_error")
+        return Estimate(row[name], math.nan if error is None else error)
+
+    gpu, cpu = (tuple(row[f"{device}_ms_{batch}"] for batch in BATCHES) for device in ("gpu", "cpu"))
+    scores = {name: with_error(name) for name in SCORES if row[name] is not None}
+    return Submission(row["model"], scores, gpu, cpu, row["parameters"])

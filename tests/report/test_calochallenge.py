@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,7 +28,8 @@ ANGULAR = ("centre_eta", "centre_phi", "width_eta", "width_phi")
 
 def row(ratio):
     value = 0.01 * ratio
-    return {"separation": value, "separation_floor_mean": 0.01, "separation_floor_99": 0.02, "separation_ratio": ratio}
+    floor = {"separation_all_floor_mean": 0.01, "separation_all_floor_99": 0.02, "separation_all_ratio": ratio}
+    return {"separation": 0.9 * value, "separation_all": value, "outside": 0.25, "outside_reference": 0.1, **floor}
 
 
 def scores(shift, observables):
@@ -85,21 +87,30 @@ def test_report_is_self_contained_and_complete(tmp_path):
     page = (tmp_path / "report.html").read_text()
     assert "<script" not in page and not re.search(r'(src|href)="(?!data:image/png;base64,)', page)
     assert "<CaloNew>" not in page and "&lt;CaloNew&gt;" in page and "10 sizes of 40 to 50 showers." in page
-    assert "0.610 ± 0.012" in page and "0.510 ± 0.012" in page and "CaloDREAM (published)" in page and "0.531" in page
+    assert "0.610 ± 0.012" in page and "0.510 ± 0.012" in page and "CaloDREAM (published)" in page and "0.5308" in page
     observables = len(comparison().distributions)
-    assert page.count("&#10003;</td>") == page.count("&#10007;</td>") == observables, "one within the floor, one beyond"
+    marks = [page.count(f"{mark} (25.0%)</td>") for mark in ("&#10003;", "&#10007;")]
+    assert marks == [observables, observables], "one within the floor, one beyond, and what lies outside the bins"
     assert f"{observables} of {observables} observables beyond" in page and f"0 of {observables} observables" in page
     figures = {p.stem for p in (tmp_path / "figures").iterdir()}
-    summaries = {"overview", "separation", "published", "profiles", "average_showers_1", "average_showers_2"}
+    summaries = {
+        "overview",
+        "separation",
+        "published",
+        "quality_time",
+        "profiles",
+        "average_showers_1",
+        "average_showers_2",
+    }
     assert figures == summaries | set(calochallenge.KINDS)
     assert page.count("<img") == len(figures)
     assert all(p.read_bytes().startswith(PNG) for p in (tmp_path / "figures").iterdir())
     assert {p.name for p in (tmp_path / "tables").iterdir()} == {
-        f"{name}.{suffix}" for name in ("metrics", "separation") for suffix in ("csv", "tex")
+        f"{name}.{suffix}" for name in ("metrics", "published", "separation") for suffix in ("csv", "tex")
     }
     table = json.loads((tmp_path / "metrics.json").read_text())
     assert table["auc_low"] == 0.61 and table["auc_low_error"] == 0.0123 and table["dataset"] == "2"
-    assert table["separation"]["voxels"]["separation_ratio"] == pytest.approx(2.9)
+    assert table["separation"]["voxels"]["separation_all_ratio"] == pytest.approx(2.9)
     assert table["baseline"]["auc_low"] == 0.51 and "submissions" not in table
     assert table["samples"]["Geant4"] == 50 and table["provenance"] == {"hepjax": "0.1.0"}
 
@@ -121,10 +132,11 @@ def test_what_was_not_asked_for_is_left_out(kept, tmp_path):
     of_all = {s: {k: v for k, v in t.items() if k.startswith(kept) and kept} for s, t in whole.scores.items()}
     shown = whole.distributions if "separation" in kept else ()
     part = whole._replace(scores=of_all, distributions=shown, notes={})
-    names = {name for name, *_ in calochallenge_page._figures(part)}
+    names = {name for name, *_ in calochallenge_page._figures(part, report.published("2"))}
     assert ("published" in names) == bool({"auc_high", "fpd"} & set(kept)) and "profiles" in names
     assert ("overview" in names) == ("separation" in kept)
-    report.write_tables(tmp_path, part)
+    tables = {"metrics": report.metrics_table(part), "separation": report.separation_table(part)}
+    report.write_tables(tmp_path, tables)
     assert {p.stem for p in tmp_path.iterdir()} == {
         *(["separation"] if "separation" in kept else []),
         *(["metrics"] if {"auc_high", "fpd"} & set(kept) else []),
@@ -133,7 +145,9 @@ def test_what_was_not_asked_for_is_left_out(kept, tmp_path):
     assert ("Separation powers" in page) == ("separation" in kept)
     assert ("AUC, high-level" in page) == ("auc_high" in kept) and "AUC, voxels" not in page
     expected = {*kept, *(f"{name}_error" for name in kept if name != "separation")}
-    assert set(calochallenge_page.numbers(part)) - {"dataset", "samples", "notes", "baseline"} == expected
+    assert (
+        set(calochallenge_page.numbers(part)) - {"dataset", "samples", "notes", "threshold_mev", "baseline"} == expected
+    )
 
 
 def test_tables_read_back():
@@ -141,11 +155,18 @@ def test_tables_read_back():
     rows = list(csv.DictReader(io.StringIO(report.to_csv(report.metrics_table(whole)))))
     fpd = next(r for r in rows if r["metric"] == "fpd")
     assert float(fpd["<CaloNew>"]) == pytest.approx(24.7) and float(fpd["<CaloNew> error"]) == 0.0123
-    assert float(fpd["CaloDREAM (published)"]) == 24.6 and "CaloDREAM (published) error" not in fpd
-    assert next(r for r in rows if r["metric"] == "recall")["CaloINN (published)"] == ""
+    rows = list(csv.DictReader(io.StringIO(report.to_csv(report.published_table(whole, report.published("2"))))))
+    assert [float(r["FPD x 1e3"]) for r in rows] == sorted(float(r["FPD x 1e3"]) for r in rows)
+    dream = next(r for r in rows if r["sample"] == "CaloDREAM (published)")
+    assert (dream["FPD x 1e3"], dream["GPU ms, 100 at once"], dream["GPU ms, 10,000 at once"]) == (
+        "24.6488",
+        "74.291",
+        "",
+    )
     rows = list(csv.DictReader(io.StringIO(report.to_csv(report.separation_table(whole)))))
     assert [r["observable"] for r in rows] == [d.name for d in whole.distributions]
-    assert all(float(r["baseline: ratio to floor"]) == 1.0 and len(r) == 9 for r in rows)
+    assert all(float(r["baseline: ratio to floor"]) == 1.0 and len(r) == 14 for r in rows)
+    assert rows[0]["Geant4: outside"] == "0.1" and rows[0]["baseline: outside"] == "0.25"
 
 
 @pytest.mark.parametrize("make", [report.metrics_table, report.separation_table])
@@ -155,7 +176,7 @@ def test_latex_has_as_many_columns_as_heads(make):
     assert begin == f"\\begin{{tabular}}{{l{'r' * len(table.heads)}}}" and end == "\\end{tabular}"
     cells = [re.split(r"(?<!\\)&", line) for line in lines if line.endswith("\\\\")]
     assert len(cells) == 1 + len(table.rows) and {len(c) for c in cells} == {1 + len(table.heads)}
-    assert r"50\%\_of \& <Calo>" in cells[0][1]
+    assert r"50\%\_of \& <Calo>" in cells[0][1 if make is report.metrics_table else 2]
     assert [line for line in lines if not line.endswith("\\\\")] == ["\\toprule", "\\midrule", "\\bottomrule"]
 
 
@@ -166,10 +187,69 @@ def test_numbers_are_rounded_by_their_errors():
     assert escape(r"a\b~c^{d}") == r"a\textbackslash{}b\textasciitilde{}c\textasciicircum{}\{d\}"
 
 
-def test_published_numbers():
-    assert report.published("2")[0].gpu_ms == (4846, 74, None)
+SHARED = Path(__file__).parents[3] / "shared/data/calochallenge/published.json"
+ORIGINAL = {
+    "auc_low": "binary cls low",
+    "auc_high": "binary cls high",
+    "auc_cnn": "binary cls cnn",
+    "fpd": "FPD * 1e3",
+    "kpd": "KPD * 1e3",
+    **{name: name for name in ("precision", "recall", "density", "coverage")},
+}
+
+
+@pytest.mark.parametrize(("dataset", "count"), [("1-photons", 16), ("1-pions", 13), ("2", 18), ("3", 16)])
+def test_published_numbers_are_the_challenge_s(dataset, count):
+    """Every score, error, time and number of parameters of its final tables."""
+    rows = {row["submission name"].replace("GEANT4", "Geant4", row["id"] == "0"): row for row in official()[dataset]}
+    found = report.published(dataset)
+    assert {s.model for s in found} == set(rows) and len(found) == count
+    for model, scores, gpu, cpu, parameters in found:
+        row = rows[model]
+        expected = {name: (row[key], row.get(f"{key} std", np.nan)) for name, key in ORIGINAL.items() if key in row}
+        assert scores.keys() == expected.keys()
+        for name, score in scores.items():
+            np.testing.assert_allclose(score, expected[name], rtol=1e-5)
+        assert parameters == row["Parameters generation"]
+        for device, times in (("GPU", gpu), ("CPU", cpu)):
+            known = [row[f"time {device} {batch}"] for batch in (1, 100, 10_000)]
+            np.testing.assert_allclose(np.array(times, float), np.array(known, float), rtol=1e-5)
+
+
+def official():
+    return json.loads(SHARED.read_text())
+
+
+def test_the_published_are_chosen():
+    assert [s.model for s in report.published("2", ["calodream", "CaloINN"])] == ["Geant4", "CaloDREAM", "CaloINN"]
+    best = report.published("1-pions", ["best"])
+    assert len(best) == 6 and best[0].scores["auc_low"].value == 0.60894
     with pytest.raises(InputError, match=r"unknown data set '4', expected one of 1-photons, 1-pions, 2, 3"):
         report.published("4")
+    with pytest.raises(InputError, match="no submission 'calo' to data set 2, expected all, best, or of Geant4, CaloD"):
+        report.published("2", ["Calo"])
+
+
+def test_quality_against_time_has_every_timed_submission():
+    others = report.published("2")
+    figure = report.quality_figure(comparison(), others)
+    timed = [o for o in others if o.gpu_ms[1] is not None]
+    drawn = [line for line in figure.axes[2].lines if line.get_marker() == "o"]
+    np.testing.assert_allclose([line.get_xdata()[0] for line in drawn], [o.gpu_ms[1] for o in timed])
+    np.testing.assert_allclose([line.get_ydata()[0] for line in drawn], [o.scores["fpd"].value for o in timed])
+    floor = next(line for line in figure.axes[2].lines if line.get_label() == "Geant4 (published floor)")
+    assert floor.get_ydata()[0] == 10.776
+    ends = figure.axes[2].get_ylim(), report.published_figure(comparison(), others).axes[2].get_xlim()
+    assert all(low < 10.776 and high > 5443.43 for low, high in ends), "the floor and the farthest are in sight"
+
+
+def test_the_report_tells_the_threshold():
+    other = comparison()._replace(threshold_mev=0.5)
+    page = report.render_calochallenge(other, {}, {})
+    assert "Voxels below 0.5 MeV are set to zero" in page and "sets those below 1 MeV to zero" in page
+    assert "published evaluation sets" not in report.render_calochallenge(other._replace(threshold_mev=1.0), {}, {})
+    assert "No threshold is applied" in report.render_calochallenge(comparison(), {}, {})
+    assert calochallenge_page.numbers(other)["threshold_mev"] == 0.5
 
 
 def test_page_of_a_kind_draws_every_layer_and_sample():
@@ -234,9 +314,9 @@ def test_separations_beyond_their_floor_are_full():
 
 def test_a_floor_of_zero_is_drawn():
     whole = comparison(baseline=None)
-    empty = {"separation": 0.0, "separation_floor_mean": 0.0, "separation_floor_99": 0.0, "separation_ratio": 0.0}
+    empty = dict.fromkeys(row(0.0), 0.0)
     rows = dict.fromkeys(whole.scores["<CaloNew>"]["separation"], empty)
-    rows["voxels"] = empty | {"separation": 0.1, "separation_ratio": np.inf}
+    rows["voxels"] = empty | {"separation_all": 0.1, "separation_all_ratio": np.inf}
     flat = whole._replace(scores={"<CaloNew>": {"separation": rows}})
     assert png(report.separation_figure(flat)).startswith(PNG) and "inf" in report.render_calochallenge(flat, {}, {})
 
