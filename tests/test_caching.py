@@ -6,10 +6,13 @@ import weakref
 from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
 
 from hepjax import bridges, caching, classifiers, flows, nets
 from hepjax.pipelines import reweighting
+from hepjax.training import Config, fit
+from hepjax.types import Labelled
 
 KEY = jax.random.key(0)
 PACKAGE = Path(caching.__file__).parent
@@ -40,6 +43,21 @@ def test_of_many_models_the_last_ones_stay():
     gc.collect()
     alive = [n for n, loss in enumerate(made) if loss() is not None]
     assert alive == list(range(2 * caching.MOST, 3 * caching.MOST))
+
+
+@pytest.mark.usefixtures("fast_compilation")
+def test_a_scan_over_nets_leaves_few_programs_and_arrays(monkeypatch):
+    """More nets than are kept: their programs, and the arrays in them, go with the models."""
+    client, rng = jax.devices()[0].client, np.random.default_rng(0)
+    x = rng.normal(size=(64, 2)).astype(np.float32)
+    batch, config = Labelled(x, (x[:, 0] > 0).astype(np.float32)), Config(epochs=1, batch_size=32, validation=0.0)
+    monkeypatch.setattr(caching, "MOST", 2)
+    numbers = []
+    for width in range(3, 7):
+        fit(KEY, classifiers.binary(nets.mlp(2, 1, (width,))), batch, config)
+        gc.collect()
+        numbers.append((len(client.live_executables()), len(jax.live_arrays())))
+    assert numbers[-1] == numbers[1]
 
 
 def test_nothing_is_cached_without_a_bound():

@@ -150,7 +150,7 @@ def push(state: State, gen: Float[AnyArray, "*batch d"]) -> Float[Array, "*batch
     if shape[-1:] != (dim,):
         raise InputError(f"events of shape {shape}, the unfolding expects (..., {dim})")
     if not isinstance(gen, Tracer):
-        readers.unfolding.check_gen(np.reshape(gen, (-1, dim)), state.spec.gen_columns)
+        readers.unfolding.check_gen(np.asarray(gen).reshape(-1, dim), state.spec.gen_columns)
     ratio, x = reweighting.Ratio(state.constants.moments, state.params, {}), jnp.asarray(gen, float)
     if state.constants.inputs is not None:
         x = inputs.apply(state.spec.gen_masses)(state.constants.inputs, x)

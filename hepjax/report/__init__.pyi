@@ -10,8 +10,8 @@ from .html import render
 from .images import average_figure, example_figure
 from .numbers import write_json
 from .panels import correlation_figure, floor_figure, history_figure, response_figure
-from .published import Submission, published
 from .significance import roc_figure, score_figure, sic_figure
+from .submissions import Submission, published
 from .unfolding import observable_figure, observables_figure
 from .unfolding_page import render_unfolding, write_unfolding_report
 from .unfolding_panels import coverage_figure, migration_figure, summary_figure

@@ -33,7 +33,7 @@ from hepjax.report.calochallenge_tables import (
 )
 from hepjax.report.numbers import write_json
 from hepjax.report.page import against, cell, page, png, section, table
-from hepjax.report.published import SOURCE, Submission, published
+from hepjax.report.submissions import SOURCE, Submission, published
 from hepjax.report.write import write_figures, write_page
 
 SCORES_TEXT = (

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from hepjax.metrics.bootstrap import Estimate
 from hepjax.metrics.calochallenge import CaloComparison
 from hepjax.report.calochallenge_tables import LABELS, Row, Table, estimate, samples
-from hepjax.report.published import BATCHES, GEANT4, SCORES, SOURCE, Submission
 from hepjax.report.style import COLOURS, FLOOR, Look, house_style, look_of, new_figure
+from hepjax.report.submissions import BATCHES, GEANT4, SCORES, SOURCE, Submission
 
 PUBLISHED = Look("#111111", "", "d")
 DRAWN = {

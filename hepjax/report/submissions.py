@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import math
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import NamedTuple
 
+from hepjax.caching import cached
 from hepjax.metrics.bootstrap import Estimate
 from hepjax.types import InputError
 
@@ -61,7 +61,7 @@ def published(dataset: str, chosen: Sequence[str] = ("all",)) -> tuple[Submissio
     return tuple(row for row in rows if "all" in wanted or row.model.lower() in wanted or row.model == GEANT4)
 
 
-@functools.cache
+@cached
 def _tables() -> dict[str, tuple[Submission, ...]]:
     text = files("hepjax.report").joinpath("published.json").read_text(encoding="utf-8")
     tables = json.loads(text, parse_int=float)
