@@ -252,6 +252,8 @@ def coordinates(spec: Spec) -> Levels:
 
 def _spec(simulation: Unfolding, method: str, config: Config, background: Measured | None) -> Spec:
     """What to learn from a simulation whose reco begins with the columns of gen."""
+    if method == "cinn" and len(simulation.gen_columns) < 2:
+        raise InputError("simulation: one observable, a cinn couples two or more; expected another method")
     both = _both(simulation)
     if len(both) < FEWEST:
         raise InputError(f"simulation: {len(both)} events pass both levels, a fit needs at least {FEWEST}")

@@ -239,3 +239,12 @@ def test_events_that_cannot_be_unfolded(change, words):
     with pytest.raises(InputError) as error:
         posterior.fit(jax.random.key(0), change(simulation), measured(simulation), "cfm", TINY)
     assert words in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_coupling_flow_needs_two_observables():
+    pairs = toy_unfolding(0, 200)
+    one = dataclasses.replace(
+        pairs, gen=pairs.gen[:, :1], reco=pairs.reco[:, :1], gen_columns=COLUMNS[:1], reco_columns=COLUMNS[:1]
+    )
+    with pytest.raises(InputError, match="one observable"):
+        posterior.fit(jax.random.key(0), one, measured(one), "cinn", TINY)
