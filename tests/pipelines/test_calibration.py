@@ -12,7 +12,7 @@ from hepjax.data import geometry
 from hepjax.pipelines import calibration, calibration_regressor, squirels
 from hepjax.pipelines import calibration_model as model
 from hepjax.training import Config as Training
-from hepjax.training import checkpoint
+from hepjax.training import Fitted, checkpoint
 from hepjax.types import InputError, Showers, State
 
 pytestmark = pytest.mark.usefixtures("fast_compilation")
@@ -168,6 +168,20 @@ def _squirels_spec():
     from hepjax.pipelines import squirels_model
 
     return squirels_model.Spec(TINY, toy_showers(0, 1).geometry, (5, 6, 9, 10), 2)
+
+
+def test_members_hold_out_events_of_their_own(monkeypatch):
+    """None is trained on, and those of two members differ."""
+    parts = []
+
+    def fit(key, flow, events, recipe, *, validation, **place):
+        parts.append([set(map(bytes, np.asarray(part.x))) for part in (events, validation)])
+        return Fitted({}, {}, {}, 0)
+
+    monkeypatch.setattr(calibration.training, "fit", fit)
+    calibration.fit(KEY, layered_showers(0, 200), TINY_CALIBRATION)
+    (train, held), (_, other) = parts
+    assert len(train) + len(held) == 200 and not train & held and not held & other
 
 
 class Killed(BaseException):

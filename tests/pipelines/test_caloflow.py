@@ -85,13 +85,24 @@ def test_save_and_load(fitted, variant, tmp_path):
     assert loaded.spec == state.spec and same_numbers(jax.device_get(loaded), jax.device_get(state))
 
 
-def test_a_resumed_fit_ends_with_the_same_parameters(fitted, tmp_path):
-    sample, config = toy_showers(0, 300), dataclasses.replace(TINY, variant="student")
-    first = caloflow.fit(jax.random.key(0), sample, config, folder=tmp_path / "run")
-    assert (tmp_path / "run" / "history.csv").is_file()
-    again = caloflow.fit(jax.random.key(0), sample, config, folder=tmp_path / "run", resume=True)
-    assert same_numbers(first.params, again.params)
-    assert same_numbers(first.params, fitted["student"].params)
+def test_a_killed_fit_resumes_to_the_same_parameters(fitted, tmp_path, fit_until_killed):
+    """It dies after each flow's only checkpoint, and of the student's."""
+    args = jax.random.key(0), toy_showers(0, 300), dataclasses.replace(TINY, variant="student")
+    died = 0
+    while not fit_until_killed(1, caloflow.fit, *args, folder=tmp_path / "run", resume=bool(died)):
+        died += 1
+    assert died == 3 and (tmp_path / "run" / "history.csv").is_file()
+    again = caloflow.fit(*args, folder=tmp_path / "run", resume=True)
+    assert same_numbers(again.params, fitted["student"].params)
+
+
+def test_training_raises_the_likelihood_of_its_showers(fitted):
+    """By 1.1 nats a shower in forty epochs at ten times the rate; in the two of the other tests by hundredths."""
+    longer = dataclasses.replace(SHORT, epochs=40, learning_rate=1e-2, ema=0.9, epochs_per_call=40)
+    sample, config = toy_showers(0, 300), dataclasses.replace(TINY, variant="coupling", training=longer)
+    learned = caloflow.fit(jax.random.key(0), sample, config)
+    after, before = (caloflow.log_prob(jax.random.key(1), state, sample) for state in (learned, fitted["coupling"]))
+    assert np.mean(after) > np.mean(before) + 0.5
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,17 @@ def test_normal_scores_reach_the_law_of_the_full_sample_without_learning(fitted,
 
 
 @BOTH
+def test_both_bridges_have_learned(fitted, samples, method):
+    """Nets start as the zero function, and are none when they are fitted: showers change without either."""
+    state, fast = fitted(method), samples[2]
+    refined = squirels.refine(KEY, state, fast).voxels
+    for part in state.params._fields:
+        start = state.params._replace(**{part: jax.tree.map(jnp.zeros_like, getattr(state.params, part))})
+        moved = np.abs(squirels.refine(KEY, state._replace(params=start), fast).voxels - refined)
+        assert np.mean(moved > 1) > 0.01  # MeV, of showers of some 50,000
+
+
+@BOTH
 def test_the_key_decides_everything(fitted, samples, method):
     state, fast = fitted(method), samples[2]
     one, same, other = (squirels.refine(jax.random.key(seed), state, fast).voxels for seed in (1, 1, 2))

@@ -44,9 +44,15 @@ def test_the_fit_is_the_weighted_least_squares_solution(model, data):
 
 
 def test_a_step_is_adamw_with_clipping_and_the_average_follows(model, data):
-    """One batch holds all events, so that a plain loop of optax gives the same numbers up to the order of a sum."""
+    """One batch holds all events, so that a plain loop of optax gives the same numbers up to the order of a sum.
+
+    The norm of the gradient falls from 6 to 0.3, through the clipping: of gradients that are all clipped Adam sees
+    nothing. Without it the parameters are 0.3 off; it amplifies rounding to some 2e-5.
+    """
     data = {**data, "weight": data["weight"] / data["weight"].mean()}
-    config = Config(epochs=30, batch_size=240, clip_norm=0.5, weight_decay=0.01, validation=0.0, ema=0.8)
+    config = Config(
+        epochs=30, batch_size=240, learning_rate=0.2, clip_norm=0.5, weight_decay=0.01, validation=0.0, ema=0.8
+    )
     params = average = {"w": jnp.ones(3), "b": jnp.ones(())}
     fitted = fit(KEY, model, data, config, params=params)
 
@@ -64,7 +70,7 @@ def test_a_step_is_adamw_with_clipping_and_the_average_follows(model, data):
     for decay in decays:
         params, state, average = step(params, state, average, decay)
     for ours, theirs in ((fitted.last, params), (fitted.params, average)):
-        assert jax.tree.all(jax.tree.map(lambda a, b: np.allclose(a, b, rtol=1e-5, atol=1e-6), ours, theirs))
+        assert jax.tree.all(jax.tree.map(lambda a, b: np.allclose(a, b, rtol=1e-4, atol=5e-5), ours, theirs))
 
 
 @pytest.mark.parametrize("accumulate", [2, 5])
@@ -118,6 +124,20 @@ def test_the_key_decides_everything(noisy, data):
     a, b, c = (fit(jax.random.key(seed), noisy, data, QUICK) for seed in (1, 1, 2))
     assert _equal(a, b)
     assert not _equal(a.params, c.params)
+
+
+def test_every_step_has_a_key_and_every_epoch_an_order_of_its_own(data):
+    """A uniform number that the loss draws, mean of 40 steps an epoch, and the sum of the one batch of an epoch."""
+
+    def loss(key, params, batch):
+        return params["b"] ** 2, {"draw": jax.random.uniform(key), "rows": jnp.sum(batch["y"])}
+
+    drawing = SimpleNamespace(init=lambda key, batch=None: {"b": jnp.ones(())}, loss=loss)
+    draws = fit(KEY, drawing, data, Config(epochs=6, batch_size=6, validation=0.0)).history["draw"]
+    # Four standard errors each, and together: of one key for all steps of an epoch, six uniform numbers.
+    assert (np.abs(draws - 0.5) < 4 / np.sqrt(12 * 40)).all() and np.std(draws) > 0
+    rows = fit(KEY, drawing, data, Config(epochs=6, batch_size=130, validation=0.0)).history["rows"]
+    assert len(np.unique(rows)) == 6
 
 
 def test_initial_parameters_are_used_and_left_alone(model, data):
