@@ -14,7 +14,7 @@ from hepjax.cli.calochallenge import Device, Evaluate, SubmitCheck, Time
 from hepjax.data import addresses
 from hepjax.evaluation import calochallenge
 from hepjax.evaluation.timing import Timing, table, time_command
-from hepjax.pipelines import caloflow
+from hepjax.pipelines import caloflow, caloflow_model
 from hepjax.training.progress import progress_bar
 from hepjax.types import InputError
 
@@ -77,6 +77,10 @@ def _time_model(model: Path, options: Time, device: Any) -> tuple[Timing, ...]:
     constants, params = jax.device_put((state.constants, state.params), device)
     state = state._replace(constants=constants, params=params)
     low, high = 1e3 * np.array(options.energy_gev) if options.energy_gev else state.constants.incident_range
+    least, most = caloflow_model.known_energies(state)
+    if low < least or high > most:
+        found = f"energy-gev {low / 1e3:g} {high / 1e3:g}: outside of the training's"
+        raise InputError(f"{found}, expected {least / 1e3:.4g} to {most / 1e3:.4g} GeV")
     energies = np.exp(np.random.default_rng(options.seed).uniform(np.log(low), np.log(high), 1000))
 
     def sample(key, batch):

@@ -122,7 +122,7 @@ def test_an_output_file_that_exists(refused, tmp_path):
 
 def test_energies_the_model_does_not_know(refused, model):
     refused(
-        "outside of the training's, expected 1000..2000 MeV",
+        "energy-gev 500 900: outside of the training's, expected 0.9524 to 2.1 GeV",
         *TIMING,
         "--model",
         model,

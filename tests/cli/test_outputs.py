@@ -10,7 +10,7 @@ import pytest
 from hepjax import cli
 from hepjax.cli import common
 
-OTHERS = {"command", "conditions", "coordinator", "observables", "out", "selection"}
+OTHERS = {"beside", "command", "conditions", "coordinator", "observables", "out", "selection"}
 
 
 def every_command(kind=cli.Command):
