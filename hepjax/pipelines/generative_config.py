@@ -41,8 +41,8 @@ class Config:
     """Steps of the sampler; by default 100 of a bridge, and 20 of flow matching, each two net evaluations."""
     iterations: int = 20
     """Most iterations of the correction of the prior; 0 keeps that of the simulation."""
-    tolerance: float = 0.5
-    """The correction stops when an iteration changes the prior by less, in units of what the data can see."""
+    tolerance: float = 1.0
+    """The correction stops when a turn of all draws changes the prior by less, in units of what the data can see."""
     draws: int = 4
     """Posterior draws of each event, which the iterations of the correction take in turn."""
     hidden: tuple[int, ...] = (64, 128, 64)

@@ -41,8 +41,9 @@ log = logging.getLogger(__name__)
 class Step(NamedTuple):
     """One iteration, or several, stacked; NaN of those that were not needed.
 
-    change: largest Kolmogorov distance of a coordinate between the priors after this iteration and before, in units of
-    what a sample of the data's size shows to its own law (0.87 / sqrt(n)): below one, the data cannot see it.
+    change: largest Kolmogorov distance of a coordinate between the prior after this iteration and when the same draws
+    were last taken (the simulation's, in the first turn), in units of what a sample of the data's size shows to its own
+    law (0.87 / sqrt(n)): below one, the data cannot see it.
     effective: (sum w)^2 / sum w^2 of the data's weights w(gen) / E[w | reco], over their number. largest: of these
     weights, whose mean is one. clipped: fraction of the draws whose log w or log E[w | reco] was cut at
     +-`reweighting.MAX_LOG`.
@@ -88,7 +89,7 @@ def correct(
     from the networks before, w would follow fluctuations more and more.
     """
     key_ratio, key_mean = jax.random.split(key)  # one for all fits of a kind, so that held-out events stay held out
-    correction, steps, histories = None, [], {}
+    correction, ratios, steps, histories = None, [], [], {}
     for iteration in range(1, config.iterations + 1):
         new = data.turn(iteration - 1)
         weight = data.weight * factor(config, correction, data.reco, new)
@@ -110,7 +111,9 @@ def correct(
             **place.at(f"prior_mean_{iteration}"),
         )
         named = {f"prior_{iteration}": ratio.history, f"prior_mean_{iteration}": mean.history}
-        correction, step = _closed(config, ratio, mean, correction, simulated, data, iteration)
+        before = ratios[-config.draws] if len(ratios) >= config.draws else None
+        correction, step = _closed(config, ratio, mean, before, simulated, data, iteration)
+        ratios.append(correction.ratio)
         histories |= {name: _beside(history, step) for name, history in named.items()}
         steps.append(step)
         _report(iteration, step)
@@ -161,7 +164,7 @@ def _closed(
     config: Config,
     ratio: Ratio,
     mean: Ratio,
-    before: Correction | None,
+    before: Ratio | None,
     simulated: Drawn,
     data: Drawn,
     iteration: int,
@@ -182,10 +185,10 @@ def _closed(
     return correction._replace(scale=scale), Step(*(np.asarray(value, np.float32) for value in values))
 
 
-def _change(config: Config, before: Correction | None, ratio: Ratio, simulated: Drawn, iteration: int) -> float:
+def _change(config: Config, before: Ratio | None, ratio: Ratio, simulated: Drawn, iteration: int) -> float:
     """Largest Kolmogorov distance of a coordinate between the simulation with the weights before and after."""
     gen = simulated.turn(iteration)
-    logs = [_log(config, ratio, gen), jnp.zeros(len(gen)) if before is None else _log(config, before.ratio, gen)]
+    logs = [_log(config, ratio, gen), jnp.zeros(len(gen)) if before is None else _log(config, before, gen)]
     weights = [np.asarray(simulated.weight * jnp.exp(values), np.float64) for values in logs]
     difference = weights[0] / weights[0].sum() - weights[1] / weights[1].sum()
     order = np.argsort(np.asarray(gen), axis=0)
