@@ -9,7 +9,7 @@ import pytest
 from toys import TOY_COLUMNS as COLUMNS
 from toys import TOY_SMEAR, measured, toy_unfolding
 
-from hepjax import dynamics, metrics
+from hepjax import flows, metrics
 from hepjax.pipelines import acceptance, posterior, unfolding
 from hepjax.pipelines.generative_config import Config
 from hepjax.training.config import Config as Training
@@ -100,7 +100,7 @@ def test_noise_of_different_purposes_is_uncorrelated(fitted, monkeypatch):
         pytest.skip("the same code")
 
     def noise(key, params, x, cond=None, rows=None):
-        return dynamics.event_noise(dynamics.event_keys(key, x.shape[:-1], rows), 0, 2)
+        return flows.normal(2).sample(key, {}, x, rows=rows)
 
     monkeypatch.setitem(posterior.MODELS, "noise", lambda *_: Bridge(None, None, noise))
     state = state._replace(spec=dataclasses.replace(state.spec, method="noise"))
