@@ -90,7 +90,7 @@ def measure(posterior: Literal["exact"] | Method, smearing: float, seed: int, n:
         "width": float(np.sqrt(np.cov(x, aweights=weight))),
         "effective": metrics.effective_size(weight) / n,
         "iterations": len(record["change"]),
-        **record,
+        "steps": record,
         "seconds": time.perf_counter() - started,
     }
 

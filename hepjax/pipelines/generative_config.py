@@ -39,7 +39,7 @@ class Config:
     """Bridges: the limit without noise, which maps an event to one event."""
     steps: int | None = None
     """Steps of the sampler; by default 100 of a bridge, and 20 of flow matching, each two net evaluations."""
-    iterations: int = 20
+    iterations: int = 30
     """Most iterations of the correction of the prior; 0 keeps that of the simulation."""
     tolerance: float = 1.0
     """The correction stops when a turn of all draws changes the prior by less, in units of what the data can see."""
