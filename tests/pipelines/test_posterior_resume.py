@@ -23,7 +23,7 @@ TINY = Config(
     steps=2,
     draws=2,
     iterations=2,
-    tolerance=0,
+    tolerance=0.0,
     hidden=(8,),
     training=dataclasses.replace(SHORT, epochs=2, checkpoint_every=1),
     prior_training=SHORT,
