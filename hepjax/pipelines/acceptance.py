@@ -5,22 +5,27 @@ them that does, P(signal | reco), and an unfolded event stands for 1 / P(measure
 
 A classifier may give a share above 1, where background is nearly all there is, or one too small to divide by. Both are
 cut, and the scale of a share is such that what is cut adds up to its yield.
+
+Classifiers see normal scores and flags of point masses, so that no fill value or outlier decides the scale of an
+observable.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 from scipy import optimize
 
-from hepjax.pipelines import reweighting
+from hepjax.pipelines import observable_inputs, reweighting
 from hepjax.pipelines.generative_config import Config
+from hepjax.pipelines.observable_inputs import Inputs, Masses
 from hepjax.pipelines.place import Place
 from hepjax.pipelines.reweighting import Ratio
 from hepjax.types import AnyArray, Events, Measured, PRNGKey, Unfolding
@@ -35,13 +40,29 @@ BACKGROUND, PURITY, EFFICIENCY = "background", "purity", "efficiency"
 
 
 class Share(NamedTuple):
-    """A learned share of events, `scale` times a ratio that says how it depends on the event, cut to at most 1."""
+    """A learned share of events, `scale` times a ratio that says how it depends on the event, cut to at most 1.
+
+    inputs: what makes the inputs of the ratio; None where the ratio is of the observables themselves, as it once was.
+    """
 
     scale: Float[Array, ""]
     ratio: Ratio
+    inputs: Inputs | None
 
 
 Shares = Mapping[str, Share]
+
+
+@dataclasses.dataclass(frozen=True)
+class Nets:
+    """The classifiers of all shares: their hidden layers, and for each share the point masses that have an input."""
+
+    hidden: tuple[int, ...]
+    masses: tuple[tuple[str, Masses], ...] = ()
+
+    def apply(self, name: str) -> Callable[[Inputs, Array], Array]:
+        """From observables to the inputs of a share's classifier."""
+        return observable_inputs.apply(dict(self.masses)[name])
 
 
 def needed(simulation: Unfolding, background: Measured | None) -> tuple[str, ...]:
@@ -59,87 +80,99 @@ def fit(
     data: Measured,
     background: Measured | None,
     place: Place,
-) -> dict[str, Share]:
+) -> tuple[dict[str, Share], Nets]:
     """Learn shares by classifiers.
 
     background: of the data, with the yields that the weights of both add up to. purity: of the measured simulation, the
     events that pass particle level. efficiency: of the simulation at particle level, the events that are measured.
     """
     gen, reco, weight = (jnp.asarray(a, float) for a in (simulation.gen, simulation.reco, simulation.weight))
+    masses: dict[str, Masses] = {}
+
+    def fitted(name, events, yielded, train):
+        """A share of the events that has this yield; `train` gets what brings events to the classifier's inputs."""
+        masses[name], inputs = observable_inputs.fit((np.asarray(events.x), np.asarray(events.weight)))
+        nets = Nets(config.hidden, ((name, masses[name]),))
+        ratio = train(lambda sample: sample._replace(x=nets.apply(name)(inputs, sample.x)), place.at(name))
+        return _normalised(name, Share(jnp.ones(()), ratio, inputs), nets, events, yielded)
 
     def passing(key, name, x, among, passes):
         rows = np.flatnonzero(among)
-        events = Events(x[rows], weight=weight[rows])
-        return _passing(key, name, config, events, np.asarray(passes)[rows], place)
+        events, value = Events(x[rows], weight=weight[rows]), np.asarray(passes)[rows]
+
+        def train(seen, where):
+            label = jnp.asarray(value, float)
+            return reweighting.fit_mean(key, config.hidden, seen(events), label, config.prior_training, **where)
+
+        return fitted(name, events, np.asarray(events.weight, np.float64)[value].sum(), train)
+
+    def subtracted(key, some):
+        every = Events(jnp.asarray(data.reco, float), weight=jnp.asarray(data.weight, float))
+        some = Events(jnp.asarray(some.reco, float), weight=jnp.asarray(some.weight, float))
+
+        def train(seen, where):
+            return reweighting.fit(key, config.hidden, seen(every), seen(some), config.prior_training, **where)
+
+        return fitted(BACKGROUND, every, np.asarray(some.weight, np.float64).sum(), train)
 
     def learn(key, name):
         if name == BACKGROUND and background is not None:
-            return _of_data(key, config, data, background, place)
+            return subtracted(key, background)
         if name == PURITY:
             return passing(key, name, reco, simulation.pass_reco, simulation.pass_gen)
         return passing(key, name, gen, simulation.pass_gen, simulation.pass_reco)
 
-    return {name: learn(k, name) for name, k in zip(names, jax.random.split(key, max(len(names), 1)), strict=False)}
+    keys = jax.random.split(key, max(len(names), 1))
+    shares = {name: learn(k, name) for name, k in zip(names, keys, strict=False)}
+    return shares, Nets(config.hidden, tuple(masses.items()))
 
 
-def signal(shares: Shares, config: Config, data: Measured) -> Float[Array, " n"]:
+def signal(shares: Shares, nets: Nets, data: Measured) -> Float[Array, " n"]:
     """Weights of the data's events, without background and without those that have no particle level."""
     weight, reco = jnp.asarray(data.weight, float), jnp.asarray(data.reco, float)
     if BACKGROUND in shares:
-        weight = weight * (1 - _cut(BACKGROUND, shares, config, reco))
+        weight = weight * (1 - _cut(BACKGROUND, shares, nets, reco))
     if PURITY in shares:
-        weight = weight * _cut(PURITY, shares, config, reco)
+        weight = weight * _cut(PURITY, shares, nets, reco)
     return weight
 
 
-def efficiency(shares: Shares, config: Config, gen: Float[Array, "n d"]) -> Float[Array, " n"]:
+def efficiency(shares: Shares, nets: Nets, gen: Float[Array, "n d"]) -> Float[Array, " n"]:
     """The share of such events that is measured, between 1 percent and 1."""
     if EFFICIENCY not in shares:
         return jnp.ones(len(gen))
-    return _cut(EFFICIENCY, shares, config, gen)
+    return _cut(EFFICIENCY, shares, nets, gen)
 
 
-def clipped(
-    shares: Shares, config: Config, reco: Float[AnyArray, "n e"], gen: Float[AnyArray, "m d"]
-) -> dict[str, float]:
+def clipped(shares: Shares, nets: Nets, reco: Float[AnyArray, "n e"], gen: Float[AnyArray, "m d"]) -> dict[str, float]:
     """The fraction of events whose share was cut, by name: of measured ones, for the efficiency of unfolded ones."""
 
     def fraction(name):
-        share = _share(shares[name], config, jnp.asarray(gen if name == EFFICIENCY else reco, float))
+        share = _share(name, shares[name], nets, jnp.asarray(gen if name == EFFICIENCY else reco, float))
         return float(np.mean((share < _least(name)) | (share > 1)))
 
     return {name: fraction(name) for name in shares}
 
 
-def untrained(config: Config, names: Sequence[str], dim_gen: int, dim_reco: int) -> dict[str, Share]:
-    """Shares of the right shapes."""
+def untrained(nets: Nets, names: Sequence[str], dim_gen: int, dim_reco: int) -> dict[str, Share]:
+    """Shares of the right shapes, of the observables themselves where `nets` knows no point masses of a share."""
+    masses = dict(nets.masses)
 
     def one(name):
-        return Share(jnp.zeros(()), reweighting.untrained(dim_gen if name == EFFICIENCY else dim_reco, config.hidden))
+        dim = dim_gen if name == EFFICIENCY else dim_reco
+        inputs = observable_inputs.untrained(dim) if name in masses else None
+        return Share(jnp.zeros(()), reweighting.untrained(dim + len(masses.get(name, ())), nets.hidden), inputs)
 
     return {name: one(name) for name in names}
 
 
-def _passing(
-    key: PRNGKey, name: str, config: Config, events: Events, passes: Bool[AnyArray, " n"], place: Place
-) -> Share:
-    value = jnp.asarray(passes, float)
-    ratio = reweighting.fit_mean(key, config.hidden, events, value, config.prior_training, **place.at(name))
-    return _normalised(name, ratio, config, events, np.asarray(events.weight, np.float64)[np.asarray(passes)].sum())
-
-
-def _of_data(key: PRNGKey, config: Config, data: Measured, background: Measured, place: Place) -> Share:
-    every, some = (Events(jnp.asarray(s.reco, float), weight=jnp.asarray(s.weight, float)) for s in (data, background))
-    ratio = reweighting.fit(key, config.hidden, every, some, config.prior_training, **place.at(BACKGROUND))
-    return _normalised(BACKGROUND, ratio, config, every, np.asarray(background.weight, np.float64).sum())
-
-
-def _normalised(name: str, ratio: Ratio, config: Config, events: Events, yielded: float) -> Share:
-    """A share of the events that adds up to the yield, which a classifier gets right up to its training."""
-    values = np.asarray(_share(Share(jnp.ones(()), ratio), config, events.x), np.float64)
+def _normalised(name: str, share: Share, nets: Nets, events: Events, yielded: float) -> Share:
+    """The share of the events with the scale that adds up to the yield, which a classifier gets right up to its
+    training."""
+    values = np.asarray(_share(name, share, nets, events.x), np.float64)
     found = scale(np.asarray(events.weight, np.float64), values, yielded, _least(name))
-    share = Share(jnp.asarray(found, float), ratio)
-    cut = clipped({name: share}, config, events.x, events.x)[name]
+    share = share._replace(scale=jnp.asarray(found, float))
+    cut = clipped({name: share}, nets, events.x, events.x)[name]
     level = logging.WARNING if cut > FEW else logging.INFO
     log.log(level, "%s: the share of %.2f%% of the events is cut, and its yield kept", name, 100 * cut)
     return share
@@ -168,10 +201,11 @@ def _least(name: str) -> float:
     return LEAST if name == EFFICIENCY else 0.0
 
 
-def _cut(name: str, shares: Shares, config: Config, x: Float[Array, "n d"]) -> Float[Array, " n"]:
-    return jnp.clip(_share(shares[name], config, x), _least(name), 1)
+def _cut(name: str, shares: Shares, nets: Nets, x: Float[Array, "n d"]) -> Float[Array, " n"]:
+    return jnp.clip(_share(name, shares[name], nets, x), _least(name), 1)
 
 
-def _share(share: Share, config: Config, x: Float[Array, "n d"]) -> Float[Array, " n"]:
-    learned = reweighting.log_ratio(x.shape[-1], config.hidden)
+def _share(name: str, share: Share, nets: Nets, x: Float[Array, "n d"]) -> Float[Array, " n"]:
+    x = x if share.inputs is None else nets.apply(name)(share.inputs, x)
+    learned = reweighting.log_ratio(x.shape[-1], nets.hidden)
     return share.scale * jnp.exp(learned(share.ratio.constants, share.ratio.params, x))

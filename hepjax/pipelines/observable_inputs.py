@@ -1,7 +1,8 @@
 """From observables of an event to the inputs of a classifier that reweights: a bijection, whatever the columns hold.
 
 An observable enters by its normal score, so that neither heavy tails, nor outliers, nor a fill value of -999 decide the
-scale of all others. Each of its point masses has an input of its own that says whether the event is at it.
+scale of all others. Each of its point masses has an input of its own that says whether the event is at it; its score is
+then zero, and scores of other values are those among themselves.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ Masses = tuple[tuple[int, float], ...]
 
 
 class Inputs(NamedTuple):
-    """A table of normal scores. scores: (k,). values: (d, k), quantiles of every observable at these scores."""
+    """A table of normal scores. scores: (k,). values: (d, k), quantiles of every observable beside its point masses."""
 
     scores: Float[Array, " k"]
     values: Float[Array, "d k"]
@@ -46,7 +47,8 @@ def fit(*samples: tuple[Float[AnyArray, "_ d"], Float[AnyArray, " _"]]) -> tuple
     masses = tuple((j, value) for j, column in enumerate(x.T) for value in metrics.point_masses(column))
     reach = float(-ndtri(0.5 / max(len(x), 2)))
     scores = np.linspace(-reach, reach, KNOTS)
-    values = [transforms.quantiles(column, weight, ndtr(scores)) for column in x.T]
+    beside = np.stack([~np.isin(x[:, j], [value for at, value in masses if at == j]) for j in range(x.shape[1])])
+    values = [transforms.quantiles(x[b, j], weight[b], ndtr(scores)) for j, b in enumerate(beside)]
     return masses, Inputs(*transforms.floats(scores, np.reshape(values, (x.shape[1], KNOTS))))
 
 
@@ -54,7 +56,7 @@ def fit(*samples: tuple[Float[AnyArray, "_ d"], Float[AnyArray, " _"]]) -> tuple
 def apply(masses: Masses) -> Callable[[Inputs, Array], Array]:
     """Compiled (constants, x (..., d)) -> (..., d + number of point masses).
 
-    Equal values get the middle of their scores, and what lies beyond the table the score of its end.
+    Equal values get the middle of their scores, and what lies beyond the table the score of its end; a point mass 0.
     """
     columns, places = np.array([j for j, _ in masses], np.int32), np.array([value for _, value in masses])
 
@@ -65,7 +67,8 @@ def apply(masses: Masses) -> Callable[[Inputs, Array], Array]:
         if not masses:
             return scores
         at = x[..., columns] == jnp.asarray(places, x.dtype)
-        return jnp.concatenate([scores, at.astype(x.dtype)], -1)
+        massive = jnp.zeros(x.shape, bool).at[..., columns].max(at)
+        return jnp.concatenate([jnp.where(massive, 0, scores), at.astype(x.dtype)], -1)
 
     return inputs
 

@@ -23,6 +23,7 @@ from hepjax.data.unfolding import columns
 from hepjax.pipelines import acceptance, generative_unfolding, observables, options, prior, sbunfold
 from hepjax.pipelines.acceptance import Share
 from hepjax.pipelines.generative_config import Config
+from hepjax.pipelines.observable_inputs import Masses
 from hepjax.pipelines.place import Place
 from hepjax.pipelines.prior import Correction, Drawn
 from hepjax.pipelines.unfolding_data import FEWEST, check_subtraction, measured, unit, weighing
@@ -57,7 +58,7 @@ class Spec:
     """A posterior: its model and options, the columns of both levels, what they hold, and the shares to learn.
 
     reco_columns: begin with those of gen, which a bridge starts from. clipped: for each share, the fraction of events
-    of the fit for which it was cut.
+    of the fit for which it was cut. masses: for each share, the point masses of what it is learned from.
     """
 
     method: str
@@ -68,6 +69,12 @@ class Spec:
     reco_kinds: observables.Kinds
     shares: tuple[str, ...]
     clipped: tuple[tuple[str, float], ...] = ()
+    masses: tuple[tuple[str, Masses], ...] = ()
+
+    @property
+    def nets(self) -> acceptance.Nets:
+        """The classifiers of the shares."""
+        return acceptance.Nets(self.config.hidden, self.masses)
 
 
 class Levels(NamedTuple):
@@ -127,11 +134,11 @@ def fit(
     key_model, key_shares, key_prior = jax.random.split(key, 3)
 
     state, history = _fit_model(key_model, spec, simulation, place)
-    shares = acceptance.fit(key_shares, config, spec.shares, simulation, data, background, place)
+    shares, nets = acceptance.fit(key_shares, config, spec.shares, simulation, data, background, place)
     histories = {spec.method: history} | {name: share.ratio.history for name, share in shares.items()}
     shares = {name: share._replace(ratio=share.ratio._replace(history={})) for name, share in shares.items()}
-    clipped = acceptance.clipped(shares, config, data.reco, np.asarray(simulation.gen)[np.asarray(simulation.pass_gen)])
-    spec = dataclasses.replace(spec, clipped=tuple(clipped.items()))
+    clipped = acceptance.clipped(shares, nets, data.reco, np.asarray(simulation.gen)[np.asarray(simulation.pass_gen)])
+    spec = dataclasses.replace(spec, clipped=tuple(clipped.items()), masses=nets.masses)
     state = state._replace(spec=spec, params=state.params._replace(shares=shares))
     state, of_prior = _correct(key_prior, state, simulation, data, place)
     if place.folder is not None:
@@ -181,8 +188,8 @@ def unfolded(key: PRNGKey, state: State, data: Measured, rows: Int[AnyArray, " n
     z = drawn.turn(0)
     gen = _decoded(state, z)
     shares, config = state.params.shares, state.spec.config
-    weight = acceptance.signal(shares, config, data) * prior.factor(config, state.params.prior, drawn.reco, z)
-    return Unfolded(gen, weight / acceptance.efficiency(shares, config, gen), state.spec.gen_columns)
+    weight = acceptance.signal(shares, state.spec.nets, data) * prior.factor(config, state.params.prior, drawn.reco, z)
+    return Unfolded(gen, weight / acceptance.efficiency(shares, state.spec.nets, gen), state.spec.gen_columns)
 
 
 def close(state: State, data: Measured, found: Unfolded) -> Unfolded:
@@ -192,10 +199,10 @@ def close(state: State, data: Measured, found: Unfolded) -> Unfolded:
     """
     if state.params.prior is None:
         return found
-    shares, config = state.params.shares, state.spec.config
+    shares = state.params.shares
     size = unit(data.weight)
-    before = np.asarray(acceptance.signal(shares, config, weighing(data, 1 / size)), np.float64).sum() * size
-    measured_share = np.asarray(acceptance.efficiency(shares, config, jnp.asarray(found.gen)), np.float64)
+    before = np.asarray(acceptance.signal(shares, state.spec.nets, weighing(data, 1 / size)), np.float64).sum() * size
+    measured_share = np.asarray(acceptance.efficiency(shares, state.spec.nets, jnp.asarray(found.gen)), np.float64)
     after = (np.asarray(found.weight, np.float64) * measured_share).sum()
     return weighing(found, before / after)
 
@@ -234,7 +241,7 @@ def untrained(spec: Spec) -> State:
     )
     dims = len(spec.gen_columns), len(spec.reco_columns)
     correction = prior.untrained(spec.config, *dims) if spec.config.iterations else None
-    shares = acceptance.untrained(spec.config, spec.shares, *dims)
+    shares = acceptance.untrained(spec.nets, spec.shares, *dims)
     parameters = jax.eval_shape(model(spec).init, jax.random.key(0))
     return State(spec, levels, Learned(parameters, correction, shares))
 
@@ -306,7 +313,7 @@ def _correct(
     simulated = _draws(key_simulation, state, jnp.asarray(pairs.reco, float), config.draws)
     simulated = simulated._replace(weight=jnp.asarray(pairs.weight, float))
     drawn = _draws(key_data, state, jnp.asarray(data.reco, float), config.draws)
-    drawn = drawn._replace(weight=acceptance.signal(state.params.shares, config, data))
+    drawn = drawn._replace(weight=acceptance.signal(state.params.shares, state.spec.nets, data))
     correction, histories = prior.correct(key_fit, config, simulated, drawn, place)
     return state._replace(params=state.params._replace(prior=correction)), histories
 

@@ -118,7 +118,7 @@ def fit(
     results = []
     for number in range(1 + config.bootstraps):
         key_fit, drawn, name = events.replica(key, problem, number, simulation=True)
-        results.append((drawn, steps.iterate(steps.Run(key_fit, drawn, response, penalty, config, place, name))))
+        results.append((drawn, steps.iterate(key_fit, drawn, response, penalty, config, place, name)))
     if place.folder is not None:
         write_histories(
             place.folder / "history.csv", {k: v for _, result in results for k, v in result.histories.items()}

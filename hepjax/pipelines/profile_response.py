@@ -10,7 +10,7 @@ random one of the theta_j; its log-odds at theta are log p(x, y | theta) / p(x, 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from hepjax import data, transforms
-from hepjax.pipelines import reweighting
+from hepjax.pipelines import observable_inputs, reweighting
 from hepjax.pipelines.place import Place
 from hepjax.pipelines.profile_omnifold_config import Learned
 from hepjax.pipelines.profile_steps import Response
@@ -58,6 +58,9 @@ def fit(
 
     place = Place.of(folder, resume)
 
+    see_x, see_y = (_scores((a, weight), (b, varied_weight)) for a, b in ((x, varied_x), (y, varied_y)))
+    x, varied_x, y, varied_y = see_x(x), see_x(varied_x), see_y(y), see_y(varied_y)
+
     def learn(key, name, nominal_events, varied_events):
         return reweighting.fit(
             key,
@@ -73,9 +76,16 @@ def fit(
     spectrum = _log_odds(learn(keys[1], "response_spectrum", (x,), (varied_x,)), config)
 
     def log_ratio(gen, reco, theta):
+        gen, reco = see_x(gen), see_y(reco)
         return joint(jnp.concatenate([gen, reco, theta])) - spectrum(jnp.concatenate([gen, theta]))
 
     return lambda gen, reco, theta: log_ratio(gen, reco, theta) - log_ratio(gen, reco, nominal)
+
+
+def _scores(*samples: tuple[np.ndarray, np.ndarray]) -> Callable[[Array], Array]:
+    """From observables to the inputs of a classifier between weighted samples."""
+    masses, constants = observable_inputs.fit(*samples)
+    return lambda x: observable_inputs.apply(masses)(constants, jnp.asarray(x, float))
 
 
 def _log_odds(ratio: Ratio, config: Learned):

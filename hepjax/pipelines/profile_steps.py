@@ -27,6 +27,7 @@ from jaxtyping import Array, Bool, Float, Int
 from hepjax import inference
 from hepjax.caching import cached
 from hepjax.inference import Maximum
+from hepjax.pipelines import observable_inputs as inputs
 from hepjax.pipelines import omnifold_diagnostics as diagnostics
 from hepjax.pipelines import profile_information as information
 from hepjax.pipelines import reweighting
@@ -69,10 +70,14 @@ class Result(NamedTuple):
 
 
 class Run(NamedTuple):
-    """What the iterations have in common."""
+    """What the iterations have in common.
+
+    seen: the problem in the inputs of the classifiers; the response is of the observables themselves.
+    """
 
     key: PRNGKey
     problem: Problem
+    seen: Problem
     response: Response
     penalty: Penalty
     config: Config
@@ -87,8 +92,12 @@ class Run(NamedTuple):
     @property
     def matched(self) -> tuple[Float[Array, "m d"], Float[Array, "m e"], Float[Array, " m"]]:
         """gen, reco and the generator's weight of these events."""
-        problem = self.problem
-        return problem.gen[self.rows], problem.reco[self.rows], problem.weight[self.rows]
+        return _rows(self.problem, self.rows)
+
+    @property
+    def seen_matched(self) -> tuple[Float[Array, "m a"], Float[Array, "m b"], Float[Array, " m"]]:
+        """The same in the inputs of the classifiers."""
+        return _rows(self.seen, self.rows)
 
     def train(self, learn: Callable[..., Ratio], title: str, start: Ratio | None, *samples: Any) -> Ratio:
         """Train one classifier, in a folder of its own."""
@@ -109,6 +118,10 @@ class Run(NamedTuple):
         return learned(ratio.constants, ratio.params, x)
 
 
+def _rows(problem: Problem, rows: Int[np.ndarray, " m"]) -> tuple[Array, Array, Array]:
+    return problem.gen[rows], problem.reco[rows], problem.weight[rows]
+
+
 class _State(NamedTuple):
     """Between two iterations. push: (n,) factors nu of the events. control: of the next M-step. ratios: by step."""
 
@@ -118,8 +131,18 @@ class _State(NamedTuple):
     ratios: dict[str, Ratio]
 
 
-def iterate(run: Run) -> Result:
-    """Run all iterations, from the generator's spectrum and the nominal response."""
+def iterate(
+    key: PRNGKey, problem: Problem, response: Response, penalty: Penalty, config: Config, place: Place, name: str
+) -> Result:
+    """Run all iterations, from the generator's spectrum and the nominal response.
+
+    place: of the checkpoints of each training, in folders that start with `name`.
+    """
+    seen, _, _ = inputs.seen(problem)
+    return _iterate(Run(key, problem, seen, response, penalty, config, place, name))
+
+
+def _iterate(run: Run) -> Result:
     nominal = jnp.array([nuisance.nominal for nuisance in run.config.nuisances], float)
     state = _State(nominal, jnp.ones(len(run.problem.weight)), 0.0, {})
     steps, histories = [], {}
@@ -147,11 +170,12 @@ def _iteration(run: Run, state: _State, title: str) -> tuple[_State, Step, Infor
 def _detector_level(run: Run, state: _State, title: str) -> tuple[Array, Ratio, diagnostics.Step]:
     """nu w r of the matched events, with the yield of the data."""
     gen, reco, weight = run.matched
-    data = run.problem.data
+    _, x, _ = run.seen_matched
+    data = run.seen.data
     before = state.push[run.rows] * jnp.exp(log_response(run.response)(gen, reco, state.theta)[0])
-    samples = Events(reco, weight=weight * before), Events(jnp.asarray(data.reco), weight=jnp.asarray(data.weight))
+    samples = Events(x, weight=weight * before), Events(jnp.asarray(data.reco), weight=jnp.asarray(data.weight))
     ratio = run.train(reweighting.fit, title, state.ratios.get(RECO), *samples)
-    values = run.log_ratio(ratio, reco)
+    values = run.log_ratio(ratio, x)
     pull = before * jnp.exp(values)
     pull = pull * (data.weight.sum() / (weight * pull).sum())
     return pull, ratio, diagnostics.step(ratio.history, values, pull, weight * pull)
@@ -160,9 +184,9 @@ def _detector_level(run: Run, state: _State, title: str) -> tuple[Array, Ratio, 
 def _particle_level(run: Run, state: _State, pull: Array, title: str) -> tuple[Array, Ratio, diagnostics.Step]:
     """nu of all events within the phase space, with which the matched ones have the yield of the data."""
     problem, inside = run.problem, np.flatnonzero(run.problem.pass_gen)
-    gen, _, weight = run.matched
+    gen, _, weight = run.seen_matched
     ratio = run.train(reweighting.fit_mean, title, state.ratios.get(GEN), Events(gen, weight=weight), pull)
-    values = run.log_ratio(ratio, problem.gen[inside])
+    values = run.log_ratio(ratio, run.seen.gen[inside])
     push = state.push.at[inside].set(jnp.exp(values))
     push = push * (problem.data.weight.sum() / (weight * push[run.rows]).sum())
     return push, ratio, diagnostics.step(ratio.history, values, push[inside], (problem.weight * push)[inside])
@@ -178,7 +202,8 @@ def _nuisances(run: Run, state: _State, pull: Array, push: Array) -> tuple[Maxim
     total = jnp.asarray(yields.sum(), float)
     found = search(state.theta, bounds(run.config), gen, reco, spectrum, pull, total, state.control)
     log_weight, score = log_response(run.response)(gen, reco, found.theta)
-    arrays = gen, reco, weight * push[run.rows], jnp.exp(log_weight), pull, score, data.reco, yields
+    seen_gen, seen_reco, _ = run.seen_matched
+    arrays = seen_gen, seen_reco, weight * push[run.rows], jnp.exp(log_weight), pull, score, run.seen.data.reco, yields
     return found, information.information(Matched(*map(np.asarray, arrays)), state.control)
 
 

@@ -81,7 +81,7 @@ def clipped(state: State, data: Measured, unfolded: Unfolded) -> dict[str, float
     """
     if method(state) == "omnifold":
         return {name: float(step.clipped[-1]) for name, step in omnifold.diagnostics(state).steps.items()}
-    return acceptance.clipped(state.params.shares, state.spec.config, data.reco, unfolded.gen)
+    return acceptance.clipped(state.params.shares, state.spec.nets, data.reco, unfolded.gen)
 
 
 def summary(state: State) -> dict[str, Any]:

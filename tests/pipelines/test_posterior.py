@@ -186,7 +186,7 @@ def test_acceptance_efficiency_and_background():
     state = posterior.fit(jax.random.key(0), simulation, data, "sbunfold", TINY, background=background)
     assert state.spec.shares == ("background", "purity", "efficiency")
     ones = dataclasses.replace(data, weight=np.ones(N))
-    subtracted = acceptance.signal({"background": state.params.shares["background"]}, TINY, ones)
+    subtracted = acceptance.signal({"background": state.params.shares["background"]}, state.spec.nets, ones)
     assert float(subtracted.sum()) == pytest.approx(N - 400, rel=1e-5)
     clipped = unfolding.summary(state)["clipped"]
     assert list(clipped) == list(state.spec.shares) and all(0 <= fraction < 0.5 for fraction in clipped.values())

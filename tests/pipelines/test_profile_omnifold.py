@@ -236,6 +236,32 @@ def test_a_learned_response_is_the_analytic_one():
     assert learned(jnp.asarray(gen[0]), jnp.asarray(reco[0]), jnp.ones(1)) == 0
 
 
+def filled(table, n):
+    """The table with a fill value in every observable of its last n events."""
+    return np.concatenate([table[:-n], np.full_like(table[-n:], -999)])
+
+
+def test_fill_values_leave_theta_and_the_spectrum_as_they_are():
+    """A third of the events have -999 at both levels, of which the response knows nothing."""
+
+    def with_fill_values(gen, reco, theta):
+        return jnp.where(gen[0] > -100, response(gen, reco, theta), 0.0)
+
+    simulation, data = simulated(0, 6000), measured(1, 2000, mu=0.5, theta=1.2)
+    simulation = dataclasses.replace(simulation, gen=filled(simulation.gen, 2000), reco=filled(simulation.reco, 2000))
+    data = dataclasses.replace(data, reco=filled(data.reco, 667))
+    state = profile_omnifold.fit(KEY, simulation, data, with_fill_values, TINY)
+    found, unfolded = profile_omnifold.estimate(state), profile_omnifold.unfold(KEY, state, data)
+    sigma = float(found.covariance[0, 0]) ** 0.5
+    alone = (1333 * fisher(1.2)) ** -0.5
+    assert 0.9 * alone < sigma < 2 * alone
+    assert abs(found.theta[0] - 1.2) < 4 * sigma
+    kept = np.asarray(unfolded.gen)[:, 0] > -100
+    x, weight = np.asarray(unfolded.gen)[kept, 0], np.asarray(unfolded.weight)[kept]
+    assert abs(np.average(x, weights=weight) - 0.5) < 0.15
+    np.testing.assert_allclose(weight.sum(), 1333, rtol=0.05)
+
+
 def test_events_that_are_not_measured_take_part():
     """Half of the events of negative x are lost, and the spectrum is corrected for them: 0.03 is a standard deviation
     of its mean."""
