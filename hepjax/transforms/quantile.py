@@ -26,6 +26,10 @@ from hepjax.types import Transform
 FEWEST = 20  # a node that sees fewer positive values than this uses those of all nodes
 TINY = 1e-7  # smallest step from zero of a uniform float32
 LEAST = 1e-30  # smallest probability that has a score
+CENTRAL = (0.16, 0.5, 0.84)
+REACH = 10.0  # values further from the median than so many widths count as so far for the trend
+STEP = 1e-4  # smallest rise of a table, from end to end, in widths of the column
+ROUNDING = 1e-6  # and of a knot, as a share of its value: some float32 roundings
 
 
 class Quantiles(NamedTuple):
@@ -70,7 +74,7 @@ def gaussianize(nodes: int = 16, knots: int = 65, *, point_mass: bool = False) -
     point_mass: coordinates come from `dequantize`. With p0 the probability of a zero given the condition,
     F = p0 (1 + x) below zero and p0 + (1 - p0) F_positive(ln x) above; the transform is invertible on both sides.
     Beyond the outermost knots, where the sample has about two events, the quantile function goes on linearly, with its
-    average slope: an outlier gets a large score, not an absurd one, and so in return.
+    average slope on that side of the median: an outlier gets a large score, not an absurd one, and so in return.
 
     fit takes data (n, d), cond (n, 1) and weights, and needs as many events as nodes; every node sees the events
     between its neighbours, weighted linearly. forward and inverse take any leading shape.
@@ -85,7 +89,7 @@ def gaussianize(nodes: int = 16, knots: int = 65, *, point_mass: bool = False) -
         closeness = weight[:, None] * _hats(given, places)
         seen = data > 0 if point_mass else np.ones_like(data, bool)
         values = np.log(np.where(seen, data, 1.0)) if point_mass else data
-        trend = _parabolas(given - places[0], values, seen * weight[:, None])
+        trend = _parabolas(given - places[0], _without_outliers(values, seen), seen * weight[:, None])
         values = values - _powers(given - places[0]) @ trend
         mass = np.einsum("en,ed->nd", closeness, seen)
         # Half an event on either side keeps both probabilities inside (0, 1).
@@ -141,6 +145,16 @@ def _powers(x):
     return x[..., None] ** np.arange(3)
 
 
+def _without_outliers(values: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Every column's values within `REACH` widths of its median: a parabola would follow those beyond."""
+    clipped = np.empty_like(values)
+    for j, (column, used) in enumerate(zip(values.T, seen.T, strict=True)):
+        low, middle, high = np.quantile(column[used], CENTRAL) if used.any() else (0.0, 0.0, 0.0)
+        reach = REACH * (high - low) / 2
+        clipped[:, j] = np.clip(column, middle - reach, middle + reach) if reach else column
+    return clipped
+
+
 def _parabolas(x: np.ndarray, values: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Weighted least squares of every column (3, d); a whiff of ridge for columns with too few entries."""
     powers = _powers(x)
@@ -164,11 +178,14 @@ def _quantiles(
         level = (level - 0.5 * w[used][order]) / level[-1]
         rows.append(np.interp(levels, level, column[used][order]))
     table = np.reshape(rows, (len(rows), len(levels)))
-    # Ties would make segments of no width: every step is at least a small share of the column's spread, and some
-    # float32 roundings of its values.
-    spread, size = np.ptp(table, axis=-1, keepdims=True), np.abs(table).max(axis=-1, keepdims=True)
-    least = np.maximum(1e-4 * np.maximum(spread, 1e-3) / len(levels), 1e-6 * size)
-    return np.maximum.accumulate(table, axis=-1) + least * np.arange(len(levels))
+    # Ties would make segments of no width: every step is at least a small share of the column's width, and some
+    # float32 roundings of its value.
+    low, high = (np.interp(level, levels, np.arange(len(levels))).astype(int) for level in (CENTRAL[0], CENTRAL[-1]))
+    width = np.maximum(table[:, high] - table[:, low], 1e-3)
+    for k in range(1, len(levels)):
+        least = np.maximum(STEP * width / len(levels), ROUNDING * np.abs(table[:, k]))
+        table[:, k] = np.maximum(table[:, k], table[:, k - 1] + least)
+    return table
 
 
 def _locate(nodes: Array, given: Array) -> tuple[Array, Array]:
@@ -208,9 +225,9 @@ def _segment(table: Array, low: Array, share: Array, cell: Array) -> _Segment:
     knot = jnp.clip(cell, 0, last)
     value = _quantile(table, low, share, knot)
     inner = _quantile(table, low, share, jnp.minimum(knot + 1, last)) - value
-    ends = [_quantile(table, low, share, jnp.full(cell.shape, k)) for k in (0, last)]
-    tail = (cell < 0) | (cell == last)
-    return _Segment(knot, value, jnp.where(tail, (ends[1] - ends[0]) / last, inner))
+    first, middle, end = (_quantile(table, low, share, jnp.full(cell.shape, k)) for k in (0, last // 2, last))
+    below, above = (middle - first) / (last // 2), (end - middle) / (last - last // 2)
+    return _Segment(knot, value, jnp.where(cell < 0, below, jnp.where(cell == last, above, inner)))
 
 
 def _bisect(table: Array, low: Array, share: Array, value: Array) -> Array:
