@@ -15,7 +15,7 @@ PACKAGE = ROOT / "hepjax"
 FILES = sorted(PACKAGE.rglob("*.py"))
 MAX_LINES = 400
 
-BASE = {"types", "draws", "files", "losses", "devices", "caching", "units"}
+BASE = {"types", "draws", "files", "losses", "devices", "caching", "units", "columns"}
 FUNCTIONS = {"transforms", "nets", "dynamics"}
 MODELS = {"bridges", "classifiers", "flows"}
 ROOMS = BASE | FUNCTIONS | MODELS | {"inference", "training", "metrics", "data", "report", "evaluation", "pipelines"}
@@ -27,6 +27,7 @@ ALLOWED = {
     "caching": set(),
     "devices": {"types", "caching"},
     "units": {"types"},
+    "columns": set(),
     **dict.fromkeys(FUNCTIONS, BASE),
     **dict.fromkeys(MODELS, BASE | FUNCTIONS),
     "inference": BASE | FUNCTIONS | MODELS,

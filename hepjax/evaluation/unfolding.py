@@ -203,6 +203,7 @@ def _aucs(key: PRNGKey, truth: Selected, other: Selected, found: _Against, confi
         truth.gen[of_truth],
         other.gen[of_other],
         config,
+        normal_scores=True,
         paired=found.null == "paired",
         reference_weight=truth.weight[of_truth],
         generated_weight=other.weight[of_other],

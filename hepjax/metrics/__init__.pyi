@@ -2,7 +2,6 @@ from . import calorimeter
 from .auc import Auc, auc, cross_validated
 from .bootstrap import Estimate, draws, multiplicities
 from .calochallenge import CaloComparison
-from .columns import point_masses
 from .copies import CopyTest, EqualRows, copy_test, equal_rows
 from .coverage import KOLMOGOROV_MEAN, Coverage, coverage
 from .dagostini import Binned, BottomLine, Chi2, bottom_line, chi2, dagostini
@@ -142,7 +141,6 @@ __all__ = [
     "nulls",
     "observables",
     "outside",
-    "point_masses",
     "prdc",
     "probabilities",
     "profiles",

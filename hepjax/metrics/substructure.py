@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from hepjax.metrics.columns import point_masses
+from hepjax.columns import point_masses
 from hepjax.metrics.histograms import linear_edges
 from hepjax.types import Column
 

@@ -23,11 +23,12 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy import optimize
 
-from hepjax.pipelines import observable_inputs, reweighting
+from hepjax import transforms
+from hepjax.pipelines import reweighting
 from hepjax.pipelines.generative_config import Config
-from hepjax.pipelines.observable_inputs import Inputs, Masses
 from hepjax.pipelines.place import Place
 from hepjax.pipelines.reweighting import Ratio
+from hepjax.transforms.inputs import Inputs, Masses
 from hepjax.types import AnyArray, Events, Measured, PRNGKey, Unfolding
 
 LEAST = 0.01  # smallest share to divide by
@@ -62,7 +63,7 @@ class Nets:
 
     def apply(self, name: str) -> Callable[[Inputs, Array], Array]:
         """From observables to the inputs of a share's classifier."""
-        return observable_inputs.apply(dict(self.masses)[name])
+        return transforms.inputs.apply(dict(self.masses)[name])
 
 
 def needed(simulation: Unfolding, background: Measured | None) -> tuple[str, ...]:
@@ -91,7 +92,7 @@ def fit(
 
     def fitted(name, events, yielded, train):
         """A share of the events that has this yield; `train` gets what brings events to the classifier's inputs."""
-        masses[name], inputs = observable_inputs.fit((np.asarray(events.x), np.asarray(events.weight)))
+        masses[name], inputs = transforms.inputs.fit((np.asarray(events.x), np.asarray(events.weight)))
         nets = Nets(config.hidden, ((name, masses[name]),))
         ratio = train(lambda sample: sample._replace(x=nets.apply(name)(inputs, sample.x)), place.at(name))
         return _normalised(name, Share(jnp.ones(()), ratio, inputs), nets, events, yielded)
@@ -160,7 +161,7 @@ def untrained(nets: Nets, names: Sequence[str], dim_gen: int, dim_reco: int) -> 
 
     def one(name):
         dim = dim_gen if name == EFFICIENCY else dim_reco
-        inputs = observable_inputs.untrained(dim) if name in masses else None
+        inputs = transforms.inputs.untrained(dim) if name in masses else None
         return Share(jnp.zeros(()), reweighting.untrained(dim + len(masses.get(name, ())), nets.hidden), inputs)
 
     return {name: one(name) for name in names}

@@ -21,8 +21,9 @@ from jaxtyping import Array, Float, Int
 from scipy.special import ndtr as numpy_ndtr
 from scipy.special import ndtri as numpy_ndtri
 
-from hepjax import dynamics, metrics, transforms
+from hepjax import dynamics, transforms
 from hepjax.caching import cached
+from hepjax.columns import point_masses
 from hepjax.types import AnyArray, Constants, PRNGKey
 
 REPEATS = 4  # events to each value, on average, from which values are discrete
@@ -82,7 +83,7 @@ def kinds(x: Float[np.ndarray, "n d"]) -> Kinds:
     integer = tuple(bool((column == np.round(column)).all()) for column in x.T)
     values = tuple(_discrete(column, whole) for column, whole in zip(x.T, integer, strict=True))
     smooth = [found is None and not whole for found, whole in zip(values, integer, strict=True)]
-    masses = [metrics.point_masses(column) if of else () for column, of in zip(x.T, smooth, strict=True)]
+    masses = [point_masses(column) if of else () for column, of in zip(x.T, smooth, strict=True)]
     mass = tuple(next(iter(found), None) for found in masses)
     events = {j: x[:, j] == value for j, value in enumerate(mass) if value is not None}
     leader = list(range(x.shape[1]))

@@ -19,15 +19,14 @@ from jaxtyping import Array, Float, UInt8
 
 from hepjax import data as readers
 from hepjax import transforms
-from hepjax.pipelines import observable_inputs as inputs
 from hepjax.pipelines import omnifold_steps as steps
 from hepjax.pipelines import options, reweighting, states
 from hepjax.pipelines import unfolding_data as events
-from hepjax.pipelines.observable_inputs import Inputs, Masses
 from hepjax.pipelines.omnifold_config import Config
 from hepjax.pipelines.omnifold_diagnostics import QUANTILES, Closure, Diagnostics, Step, table, unclosed, warn
 from hepjax.pipelines.place import Place
 from hepjax.training import checkpoint, plan, write_histories
+from hepjax.transforms.inputs import Inputs, Masses
 from hepjax.types import AnyArray, Column, InputError, Measured, PRNGKey, State, Unfolded, Unfolding
 
 __all__ = ["Config", "Diagnostics", "Step", "diagnostics", "fit", "load", "push", "save", "table", "unclosed", "unfold"]
@@ -104,7 +103,7 @@ def fit(
     if place.folder is not None:
         write_histories(place.folder / "history.csv", nominal.histories)
     gen = problem.gen[np.flatnonzero(problem.pass_gen)]
-    x = inputs.apply(nominal.masses)(nominal.inputs, gen)
+    x = transforms.inputs.apply(nominal.masses)(nominal.inputs, gen)
     generated = np.asarray(simulation.weight, np.float64)[np.flatnonzero(problem.pass_gen)]
     total = problem.unit * np.asarray(weight[-1], np.float64).sum()
     constants = Constants(
@@ -153,7 +152,7 @@ def push(state: State, gen: Float[AnyArray, "*batch d"]) -> Float[Array, "*batch
         readers.unfolding.check_gen(np.asarray(gen).reshape(-1, dim), state.spec.gen_columns)
     ratio, x = reweighting.Ratio(state.constants.moments, state.params, {}), jnp.asarray(gen, float)
     if state.constants.inputs is not None:
-        x = inputs.apply(state.spec.gen_masses)(state.constants.inputs, x)
+        x = transforms.inputs.apply(state.spec.gen_masses)(state.constants.inputs, x)
     return state.constants.scale * jnp.exp(steps.log_ratio(state.spec.config, ratio, x))
 
 
@@ -209,6 +208,6 @@ def untrained(spec: Spec) -> State:
             floats(config.iterations + 1, len(spec.reco_columns)),
             None if masses is None else Closure(*[floats(len(spec.reco_columns))] * len(Closure._fields)),
         ),
-        inputs=None if masses is None else inputs.untrained(dim),
+        inputs=None if masses is None else transforms.inputs.untrained(dim),
     )
     return State(spec, constants, ratio.params)

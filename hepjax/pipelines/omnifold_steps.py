@@ -26,16 +26,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from hepjax.pipelines import observable_inputs as inputs
 from hepjax.pipelines import omnifold_diagnostics as diagnostics
 from hepjax.pipelines import reweighting
-from hepjax.pipelines.observable_inputs import Inputs, Masses
 from hepjax.pipelines.omnifold_config import Config
 from hepjax.pipelines.omnifold_diagnostics import FAKES, GEN, RECO
 from hepjax.pipelines.place import Place
 from hepjax.pipelines.reweighting import Ratio
-from hepjax.pipelines.unfolding_data import Problem
+from hepjax.pipelines.unfolding_data import Problem, of_classifiers
 from hepjax.training.history import History, extend
+from hepjax.transforms.inputs import Inputs, Masses
 from hepjax.types import AnyArray, Events, PRNGKey
 
 FEW = 1e-3  # a fraction of clipped logits that is nothing to warn of
@@ -102,7 +101,7 @@ def iterate(
     """
     run = Run(dict(zip((RECO, GEN, FAKES), jax.random.split(key, 3), strict=True)), config, place, name)
     push = jnp.ones(len(problem.weight))
-    transformed, masses, constants = inputs.seen(problem)
+    transformed, masses, constants = of_classifiers(problem)
     ratios: dict[str, Ratio] = {}
     pushes, steps, histories, chi2 = [], [], {}, [_closure(problem, push).chi2]
     for iteration in range(1, config.iterations + 1):

@@ -23,12 +23,12 @@ from hepjax.data.unfolding import columns
 from hepjax.pipelines import acceptance, generative_unfolding, observables, options, prior, sbunfold
 from hepjax.pipelines.acceptance import Share
 from hepjax.pipelines.generative_config import Config
-from hepjax.pipelines.observable_inputs import Masses
 from hepjax.pipelines.place import Place
 from hepjax.pipelines.prior import Correction, Drawn
 from hepjax.pipelines.unfolding_data import FEWEST, check_subtraction, measured, unit, weighing
 from hepjax.training import plan, write_histories
 from hepjax.training.history import History
+from hepjax.transforms.inputs import Masses
 from hepjax.types import (
     AnyArray,
     Bridge,

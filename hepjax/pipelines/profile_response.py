@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from hepjax import data, transforms
-from hepjax.pipelines import observable_inputs, reweighting
+from hepjax.pipelines import reweighting
 from hepjax.pipelines.place import Place
 from hepjax.pipelines.profile_omnifold_config import Learned
 from hepjax.pipelines.profile_steps import Response
@@ -84,8 +84,8 @@ def fit(
 
 def _scores(*samples: tuple[np.ndarray, np.ndarray]) -> Callable[[Array], Array]:
     """From observables to the inputs of a classifier between weighted samples."""
-    masses, constants = observable_inputs.fit(*samples)
-    return lambda x: observable_inputs.apply(masses)(constants, jnp.asarray(x, float))
+    masses, constants = transforms.inputs.fit(*samples)
+    return lambda x: transforms.inputs.apply(masses)(constants, jnp.asarray(x, float))
 
 
 def _log_odds(ratio: Ratio, config: Learned):

@@ -27,7 +27,6 @@ from jaxtyping import Array, Bool, Float, Int
 from hepjax import inference
 from hepjax.caching import cached
 from hepjax.inference import Maximum
-from hepjax.pipelines import observable_inputs as inputs
 from hepjax.pipelines import omnifold_diagnostics as diagnostics
 from hepjax.pipelines import profile_information as information
 from hepjax.pipelines import reweighting
@@ -35,7 +34,7 @@ from hepjax.pipelines.place import Place
 from hepjax.pipelines.profile_information import Information, Matched
 from hepjax.pipelines.profile_omnifold_config import Config, Nuisance
 from hepjax.pipelines.reweighting import ROWS_AT_ONCE, Ratio
-from hepjax.pipelines.unfolding_data import Problem
+from hepjax.pipelines.unfolding_data import Problem, of_classifiers
 from hepjax.training.history import History
 from hepjax.types import AnyArray, Events, PRNGKey
 
@@ -138,7 +137,7 @@ def iterate(
 
     place: of the checkpoints of each training, in folders that start with `name`.
     """
-    seen, _, _ = inputs.seen(problem)
+    seen, _, _ = of_classifiers(problem)
     return _iterate(Run(key, problem, seen, response, penalty, config, place, name))
 
 

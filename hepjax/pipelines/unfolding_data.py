@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float, UInt8
 
 from hepjax import data, units
 from hepjax.data.unfolding import columns
+from hepjax.transforms import inputs
 from hepjax.types import AnyArray, Column, InputError, Measured, PRNGKey, Unfolded, Unfolding
 
 FEWEST = 100
@@ -40,6 +41,22 @@ class Problem(NamedTuple):
     def has_fakes(self) -> bool:
         """Whether some events are measured that are outside of the particle-level phase space."""
         return bool((self.pass_reco & ~self.pass_gen).any())
+
+
+def of_classifiers(problem: Problem) -> tuple[Problem, inputs.Masses, inputs.Inputs]:
+    """The problem as its classifiers see it, and what makes the inputs of particle level."""
+    measured, inside = np.flatnonzero(problem.pass_reco), np.flatnonzero(problem.pass_gen)
+    of_gen = inputs.fit((problem.gen[inside], problem.weight[inside]))
+    samples = (problem.reco[measured], problem.weight[measured]), (problem.data.reco, problem.data.weight)
+    of_reco = inputs.fit(*samples)
+
+    def changed(fitted, x):
+        masses, constants = fitted
+        return inputs.apply(masses)(constants, jnp.asarray(x))
+
+    data = dataclasses.replace(problem.data, reco=changed(of_reco, problem.data.reco))
+    problem = problem._replace(gen=changed(of_gen, problem.gen), reco=changed(of_reco, problem.reco), data=data)
+    return problem, *of_gen
 
 
 def measured(sample: Measured, expected: tuple[Column, ...], name: str) -> Measured:

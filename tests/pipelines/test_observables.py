@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from hepjax import metrics
+from hepjax.columns import point_masses
 from hepjax.pipelines import observables
 
 N = 20_000
@@ -127,14 +127,14 @@ def test_few_events_have_no_point_mass_by_chance(kind, n):
     assert observables.kinds(x[:, None]).mass == (None,)
     if kind != "integer":
         assert observables.kinds(np.stack([x, x[::-1]], 1)).leader == (0, 1)
-        assert metrics.point_masses(x) == ()
+        assert point_masses(x) == ()
 
 
 @pytest.mark.parametrize("n", [100, 200, 500])
 def test_few_events_have_the_point_masses_that_they_repeat(n):
     assert observables.kinds(columns("mixed", n)[:, None]).mass == (-999.0,)
     assert observables.kinds(columns("two sentinels", n)[:, None]).mass == (0.0,)
-    assert metrics.point_masses(columns("two sentinels", n)) == (0.0, -999.0)
+    assert point_masses(columns("two sentinels", n)) == (0.0, -999.0)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hepjax.pipelines import observable_inputs as inputs
+from hepjax.transforms import inputs
 
 N = 5000
 

@@ -1,4 +1,4 @@
-"""From observables of an event to the inputs of a classifier that reweights: a bijection, whatever the columns hold.
+"""From observables of an event to the inputs of a classifier, of order one whatever the columns hold.
 
 An observable enters by its normal score, so that neither heavy tails, nor outliers, nor a fill value of -999 decide the
 scale of all others. Each of its point masses has an input of its own that says whether the event is at it; its score is
@@ -7,7 +7,6 @@ then zero, and scores of other values are those among themselves.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -18,9 +17,10 @@ from jax import dtypes
 from jaxtyping import Array, Float
 from scipy.special import ndtr, ndtri
 
-from hepjax import metrics, transforms
 from hepjax.caching import cached
-from hepjax.pipelines.unfolding_data import Problem
+from hepjax.columns import point_masses
+from hepjax.transforms.host import floats
+from hepjax.transforms.ranks import quantiles, ranks
 from hepjax.types import AnyArray
 
 KNOTS = 257
@@ -44,12 +44,12 @@ def fit(*samples: tuple[Float[AnyArray, "_ d"], Float[AnyArray, " _"]]) -> tuple
     tables = [np.asarray(x, dtypes.canonicalize_dtype(float)) for x, _ in samples]
     sizes = [np.abs(np.asarray(weight, np.float64)) for _, weight in samples]
     x, weight = np.concatenate(tables), np.concatenate([size / (size.sum() or 1.0) for size in sizes])
-    masses = tuple((j, value) for j, column in enumerate(x.T) for value in metrics.point_masses(column))
+    masses = tuple((j, value) for j, column in enumerate(x.T) for value in point_masses(column))
     reach = float(-ndtri(0.5 / max(len(x), 2)))
     scores = np.linspace(-reach, reach, KNOTS)
     beside = np.stack([~np.isin(x[:, j], [value for at, value in masses if at == j]) for j in range(x.shape[1])])
-    values = [transforms.quantiles(x[b, j], weight[b], ndtr(scores)) for j, b in enumerate(beside)]
-    return masses, Inputs(*transforms.floats(scores, np.reshape(values, (x.shape[1], KNOTS))))
+    values = [quantiles(x[b, j], weight[b], ndtr(scores)) for j, b in enumerate(beside)]
+    return masses, Inputs(*floats(scores, np.reshape(values, (x.shape[1], KNOTS))))
 
 
 @cached
@@ -62,7 +62,7 @@ def apply(masses: Masses) -> Callable[[Inputs, Array], Array]:
 
     @jax.jit
     def inputs(constants, x):
-        low, high = jax.vmap(transforms.ranks, (-1, 0, None), -1)(x, constants.values, constants.scores)
+        low, high = jax.vmap(ranks, (-1, 0, None), -1)(x, constants.values, constants.scores)
         scores = 0.5 * (low + high)
         if not masses:
             return scores
@@ -71,22 +71,6 @@ def apply(masses: Masses) -> Callable[[Inputs, Array], Array]:
         return jnp.concatenate([jnp.where(massive, 0, scores), at.astype(x.dtype)], -1)
 
     return inputs
-
-
-def seen(problem: Problem) -> tuple[Problem, Masses, Inputs]:
-    """The problem as its classifiers see it, and what makes the inputs of particle level."""
-    measured, inside = np.flatnonzero(problem.pass_reco), np.flatnonzero(problem.pass_gen)
-    of_gen = fit((problem.gen[inside], problem.weight[inside]))
-    samples = (problem.reco[measured], problem.weight[measured]), (problem.data.reco, problem.data.weight)
-    of_reco = fit(*samples)
-
-    def changed(fitted, x):
-        masses, constants = fitted
-        return apply(masses)(constants, jnp.asarray(x))
-
-    data = dataclasses.replace(problem.data, reco=changed(of_reco, problem.data.reco))
-    problem = problem._replace(gen=changed(of_gen, problem.gen), reco=changed(of_reco, problem.reco), data=data)
-    return problem, *of_gen
 
 
 def untrained(dim: int) -> Inputs:
