@@ -82,7 +82,7 @@ def fit(
     return lambda gen, reco, theta: log_ratio(gen, reco, theta) - log_ratio(gen, reco, nominal)
 
 
-def _scores(*samples: tuple[np.ndarray, np.ndarray]) -> Callable[[Array], Array]:
+def _scores(*samples: tuple[np.ndarray, np.ndarray]) -> Callable[[AnyArray], Array]:
     """From observables to the inputs of a classifier between weighted samples."""
     masses, constants = transforms.inputs.fit(*samples)
     return lambda x: transforms.inputs.apply(masses)(constants, jnp.asarray(x, float))
