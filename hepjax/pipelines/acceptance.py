@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 from scipy import optimize
 
 from hepjax import transforms
@@ -88,44 +88,22 @@ def fit(
     events that pass particle level. efficiency: of the simulation at particle level, the events that are measured.
     """
     gen, reco, weight = (jnp.asarray(a, float) for a in (simulation.gen, simulation.reco, simulation.weight))
-    masses: dict[str, Masses] = {}
-
-    def fitted(name, events, yielded, train):
-        """A share of the events that has this yield; `train` gets what brings events to the classifier's inputs."""
-        masses[name], inputs = transforms.inputs.fit((np.asarray(events.x), np.asarray(events.weight)))
-        nets = Nets(config.hidden, ((name, masses[name]),))
-        ratio = train(lambda sample: sample._replace(x=nets.apply(name)(inputs, sample.x)), place.at(name))
-        return _normalised(name, Share(jnp.ones(()), ratio, inputs), nets, events, yielded)
 
     def passing(key, name, x, among, passes):
         rows = np.flatnonzero(among)
-        events, value = Events(x[rows], weight=weight[rows]), np.asarray(passes)[rows]
-
-        def train(seen, where):
-            label = jnp.asarray(value, float)
-            return reweighting.fit_mean(key, config.hidden, seen(events), label, config.prior_training, **where)
-
-        return fitted(name, events, np.asarray(events.weight, np.float64)[value].sum(), train)
-
-    def subtracted(key, some):
-        every = Events(jnp.asarray(data.reco, float), weight=jnp.asarray(data.weight, float))
-        some = Events(jnp.asarray(some.reco, float), weight=jnp.asarray(some.weight, float))
-
-        def train(seen, where):
-            return reweighting.fit(key, config.hidden, seen(every), seen(some), config.prior_training, **where)
-
-        return fitted(BACKGROUND, every, np.asarray(some.weight, np.float64).sum(), train)
+        return _passing(key, name, config, Events(x[rows], weight=weight[rows]), np.asarray(passes)[rows], place)
 
     def learn(key, name):
         if name == BACKGROUND and background is not None:
-            return subtracted(key, background)
+            return _of_data(key, config, data, background, place)
         if name == PURITY:
             return passing(key, name, reco, simulation.pass_reco, simulation.pass_gen)
         return passing(key, name, gen, simulation.pass_gen, simulation.pass_reco)
 
     keys = jax.random.split(key, max(len(names), 1))
-    shares = {name: learn(k, name) for name, k in zip(names, keys, strict=False)}
-    return shares, Nets(config.hidden, tuple(masses.items()))
+    found = {name: learn(k, name) for name, k in zip(names, keys, strict=False)}
+    masses = tuple((name, masses) for name, (_, masses) in found.items())
+    return {name: share for name, (share, _) in found.items()}, Nets(config.hidden, masses)
 
 
 def signal(shares: Shares, nets: Nets, data: Measured) -> Float[Array, " n"]:
@@ -165,6 +143,32 @@ def untrained(nets: Nets, names: Sequence[str], dim_gen: int, dim_reco: int) -> 
         return Share(jnp.zeros(()), reweighting.untrained(dim + len(masses.get(name, ())), nets.hidden), inputs)
 
     return {name: one(name) for name in names}
+
+
+def _passing(
+    key: PRNGKey, name: str, config: Config, events: Events, passes: Bool[np.ndarray, " n"], place: Place
+) -> tuple[Share, Masses]:
+    masses, inputs, seen = _inputs(events)
+    value, recipe = jnp.asarray(passes, float), config.prior_training
+    ratio = reweighting.fit_mean(key, config.hidden, seen(events), value, recipe, **place.at(name))
+    nets = Nets(config.hidden, ((name, masses),))
+    yielded = np.asarray(events.weight, np.float64)[passes].sum()
+    return _normalised(name, Share(jnp.ones(()), ratio, inputs), nets, events, yielded), masses
+
+
+def _of_data(key: PRNGKey, config: Config, data: Measured, background: Measured, place: Place) -> tuple[Share, Masses]:
+    every, some = (Events(jnp.asarray(s.reco, float), weight=jnp.asarray(s.weight, float)) for s in (data, background))
+    masses, inputs, seen = _inputs(every)
+    ratio = reweighting.fit(key, config.hidden, seen(every), seen(some), config.prior_training, **place.at(BACKGROUND))
+    nets = Nets(config.hidden, ((BACKGROUND, masses),))
+    yielded = np.asarray(background.weight, np.float64).sum()
+    return _normalised(BACKGROUND, Share(jnp.ones(()), ratio, inputs), nets, every, yielded), masses
+
+
+def _inputs(events: Events) -> tuple[Masses, Inputs, Callable[[Events], Events]]:
+    """Point masses and tables of a sample, and the function that brings events to the inputs of a classifier."""
+    masses, inputs = transforms.inputs.fit((np.asarray(events.x), np.asarray(events.weight)))
+    return masses, inputs, lambda sample: sample._replace(x=transforms.inputs.apply(masses)(inputs, sample.x))
 
 
 def _normalised(name: str, share: Share, nets: Nets, events: Events, yielded: float) -> Share:
