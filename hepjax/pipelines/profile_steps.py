@@ -138,22 +138,19 @@ def iterate(
     place: of the checkpoints of each training, in folders that start with `name`.
     """
     seen, _, _ = of_classifiers(problem)
-    return _iterate(Run(key, problem, seen, response, penalty, config, place, name))
-
-
-def _iterate(run: Run) -> Result:
-    nominal = jnp.array([nuisance.nominal for nuisance in run.config.nuisances], float)
-    state = _State(nominal, jnp.ones(len(run.problem.weight)), 0.0, {})
+    run = Run(key, problem, seen, response, penalty, config, place, name)
+    nominal = jnp.array([nuisance.nominal for nuisance in config.nuisances], float)
+    state = _State(nominal, jnp.ones(len(problem.weight)), 0.0, {})
     steps, histories = [], {}
-    for iteration in range(1, run.config.iterations + 1):
-        title = f"{run.name}iteration_{iteration}_"
+    for iteration in range(1, config.iterations + 1):
+        title = f"{name}iteration_{iteration}_"
         state, step, told = _iteration(run, state, title)
         steps.append((step, told))
-        histories |= {title + name: ratio.history for name, ratio in state.ratios.items()}
+        histories |= {title + part: ratio.history for part, ratio in state.ratios.items()}
         clipped = max(float(step.reco.clipped), float(step.gen.clipped))
         level = logging.WARNING if clipped > FEW else logging.INFO
         theta = np.round(state.theta, 4)
-        log.log(level, "%siteration %d: theta %s, %.2f%% clipped", run.name, iteration, theta, 100 * clipped)
+        log.log(level, "%siteration %d: theta %s, %.2f%% clipped", name, iteration, theta, 100 * clipped)
     stacked = jax.tree.map(lambda *values: np.stack(values), *(step for step, _ in steps))
     return Result(state.push, steps[-1][1], stacked, histories)
 
