@@ -129,16 +129,16 @@ def network_scores(
 ) -> Float[np.ndarray, " m"]:
     """Log-odds of the rows of `score` by a network trained on `x`; cells and normal_scores as in `two_sample`."""
     if normal_scores:
-        masses, constants = inputs.fit((x, np.ones(len(x))))
-        seen, scored = (inputs.apply(masses)(constants, jnp.asarray(a, jnp.float32)) for a in (x, score))
+        fitted = inputs.fit((x, np.ones(len(x))))
+        seen, scored = fitted(x), fitted(score)
     else:
         seen, scored = _standardised(x, cells, x, score)
     classifier = binary(mlp(seen.shape[1], 1, HIDDEN))
     label, size = _positive(label, weight)
     size = None if size is None else jnp.asarray(size, jnp.float32)
     batch = Labelled(seen, jnp.asarray(label, jnp.float32), weight=size)
-    fitted = fit(jax.random.fold_in(key, fold), classifier, batch, config)
-    return np.asarray(_logits(classifier)(fitted.params, scored))
+    trained = fit(jax.random.fold_in(key, fold), classifier, batch, config)
+    return np.asarray(_logits(classifier)(trained.params, scored))
 
 
 def tree_scores(

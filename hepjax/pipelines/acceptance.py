@@ -28,7 +28,7 @@ from hepjax.pipelines import reweighting
 from hepjax.pipelines.generative_config import Config
 from hepjax.pipelines.place import Place
 from hepjax.pipelines.reweighting import Ratio
-from hepjax.transforms.inputs import Inputs, Masses
+from hepjax.transforms.inputs import Fitted, Inputs, Masses
 from hepjax.types import AnyArray, Events, Measured, PRNGKey, Unfolding
 
 LEAST = 0.01  # smallest share to divide by
@@ -148,39 +148,39 @@ def untrained(nets: Nets, names: Sequence[str], dim_gen: int, dim_reco: int) -> 
 def _passing(
     key: PRNGKey, name: str, config: Config, events: Events, passes: Bool[np.ndarray, " n"], place: Place
 ) -> tuple[Share, Masses]:
-    masses, inputs, seen = _inputs(events)
+    inputs = transforms.inputs.fit((events.x, np.asarray(events.weight)))
     value, recipe = jnp.asarray(passes, float), config.prior_training
-    ratio = reweighting.fit_mean(key, config.hidden, seen(events), value, recipe, **place.at(name))
-    nets = Nets(config.hidden, ((name, masses),))
-    yielded = np.asarray(events.weight, np.float64)[passes].sum()
-    return _normalised(name, Share(jnp.ones(()), ratio, inputs), nets, events, yielded), masses
+    ratio = reweighting.fit_mean(key, config.hidden, _seen(inputs, events), value, recipe, **place.at(name))
+    return _normalised(name, config, ratio, inputs, events, np.asarray(events.weight, np.float64)[passes].sum())
 
 
 def _of_data(key: PRNGKey, config: Config, data: Measured, background: Measured, place: Place) -> tuple[Share, Masses]:
     every, some = (Events(jnp.asarray(s.reco, float), weight=jnp.asarray(s.weight, float)) for s in (data, background))
-    masses, inputs, seen = _inputs(every)
-    ratio = reweighting.fit(key, config.hidden, seen(every), seen(some), config.prior_training, **place.at(BACKGROUND))
-    nets = Nets(config.hidden, ((BACKGROUND, masses),))
+    inputs = transforms.inputs.fit((every.x, np.asarray(every.weight)))
+    seen = (_seen(inputs, every), _seen(inputs, some))
+    ratio = reweighting.fit(key, config.hidden, *seen, config.prior_training, **place.at(BACKGROUND))
     yielded = np.asarray(background.weight, np.float64).sum()
-    return _normalised(BACKGROUND, Share(jnp.ones(()), ratio, inputs), nets, every, yielded), masses
+    return _normalised(BACKGROUND, config, ratio, inputs, every, yielded)
 
 
-def _inputs(events: Events) -> tuple[Masses, Inputs, Callable[[Events], Events]]:
-    """Point masses and tables of a sample, and the function that brings events to the inputs of a classifier."""
-    masses, inputs = transforms.inputs.fit((np.asarray(events.x), np.asarray(events.weight)))
-    return masses, inputs, lambda sample: sample._replace(x=transforms.inputs.apply(masses)(inputs, sample.x))
+def _seen(inputs: Fitted, events: Events) -> Events:
+    """Events as a classifier sees them."""
+    return events._replace(x=inputs(events.x))
 
 
-def _normalised(name: str, share: Share, nets: Nets, events: Events, yielded: float) -> Share:
+def _normalised(
+    name: str, config: Config, ratio: Ratio, inputs: Fitted, events: Events, yielded: float
+) -> tuple[Share, Masses]:
     """The share of the events with the scale that adds up to the yield, which a classifier gets right up to its
     training."""
+    share, nets = Share(jnp.ones(()), ratio, inputs.constants), Nets(config.hidden, ((name, inputs.masses),))
     values = np.asarray(_share(name, share, nets, events.x), np.float64)
     found = scale(np.asarray(events.weight, np.float64), values, yielded, _least(name))
     share = share._replace(scale=jnp.asarray(found, float))
     cut = clipped({name: share}, nets, events.x, events.x)[name]
     level = logging.WARNING if cut > FEW else logging.INFO
     log.log(level, "%s: the share of %.2f%% of the events is cut, and its yield kept", name, 100 * cut)
-    return share
+    return share, inputs.masses
 
 
 def scale(weight: Float[np.ndarray, " n"], ratio: Float[np.ndarray, " n"], yielded: float, least: float = 0.0) -> float:

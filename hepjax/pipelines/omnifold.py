@@ -103,7 +103,7 @@ def fit(
     if place.folder is not None:
         write_histories(place.folder / "history.csv", nominal.histories)
     gen = problem.gen[np.flatnonzero(problem.pass_gen)]
-    x = transforms.inputs.apply(nominal.masses)(nominal.inputs, gen)
+    x = nominal.inputs(gen)
     generated = np.asarray(simulation.weight, np.float64)[np.flatnonzero(problem.pass_gen)]
     total = problem.unit * np.asarray(weight[-1], np.float64).sum()
     constants = Constants(
@@ -114,11 +114,11 @@ def fit(
         scale=jnp.asarray(total / (generated @ np.exp(steps.log_ratio(config, nominal.gen, x))), float),
         digest=events.digest(measured),
         diagnostics=nominal.diagnostics,
-        inputs=nominal.inputs,
+        inputs=nominal.inputs.constants,
     )
     warn(log, "OmniFold", nominal.diagnostics.closure, columns)
     names = tuple(nominal.diagnostics.steps)
-    spec = Spec(config, simulation.gen_columns, columns, len(gen), names, problem.unit, nominal.masses)
+    spec = Spec(config, simulation.gen_columns, columns, len(gen), names, problem.unit, nominal.inputs.masses)
     return State(spec, constants, nominal.gen.params)
 
 

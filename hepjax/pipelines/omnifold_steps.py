@@ -32,9 +32,9 @@ from hepjax.pipelines.omnifold_config import Config
 from hepjax.pipelines.omnifold_diagnostics import FAKES, GEN, RECO
 from hepjax.pipelines.place import Place
 from hepjax.pipelines.reweighting import Ratio
-from hepjax.pipelines.unfolding_data import Problem, of_classifiers
+from hepjax.pipelines.unfolding_data import Problem, classifier_inputs
 from hepjax.training.history import History, extend
-from hepjax.transforms.inputs import Inputs, Masses
+from hepjax.transforms.inputs import Fitted
 from hepjax.types import AnyArray, Events, PRNGKey
 
 FEW = 1e-3  # a fraction of clipped logits that is nothing to warn of
@@ -45,14 +45,13 @@ log = logging.getLogger(__name__)
 class Result(NamedTuple):
     """What the iterations leave.
 
-    push: (iterations, n), nu. gen: the ratio of the last step 2, of the inputs by `masses` and `inputs`.
+    push: (iterations, n), nu. gen: the ratio of the last step 2, of what `inputs` makes of particle level.
     histories: of every step, with all iterations one after the other.
     """
 
     push: Float[Array, "iterations n"]
     gen: Ratio
-    masses: Masses
-    inputs: Inputs
+    inputs: Fitted
     diagnostics: diagnostics.Diagnostics
     histories: dict[str, History]
 
@@ -101,7 +100,7 @@ def iterate(
     """
     run = Run(dict(zip((RECO, GEN, FAKES), jax.random.split(key, 3), strict=True)), config, place, name)
     push = jnp.ones(len(problem.weight))
-    transformed, masses, constants = of_classifiers(problem)
+    transformed, inputs = classifier_inputs(problem)
     ratios: dict[str, Ratio] = {}
     pushes, steps, histories, chi2 = [], [], {}, [_closure(problem, push).chi2]
     for iteration in range(1, config.iterations + 1):
@@ -114,7 +113,7 @@ def iterate(
         _report(f"{name}iteration {iteration}", summaries, chi2[-1])
     stacked = jax.tree.map(lambda *values: np.stack(values), *steps)
     record = diagnostics.Diagnostics(stacked, np.stack(chi2), _closure(problem, push))
-    return Result(jnp.stack(pushes), ratios[GEN], masses, constants, record, histories)
+    return Result(jnp.stack(pushes), ratios[GEN], inputs, record, histories)
 
 
 def _iteration(

@@ -10,7 +10,7 @@ random one of the theta_j; its log-odds at theta are log p(x, y | theta) / p(x, 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -57,8 +57,7 @@ def fit(
     varied_x, varied_y, varied_weight = (np.concatenate(parts) for parts in zip(*varied, strict=True))
 
     place = Place.of(folder, resume)
-
-    see_x, see_y = (_scores((a, weight), (b, varied_weight)) for a, b in ((x, varied_x), (y, varied_y)))
+    see_x, see_y = (transforms.inputs.fit((a, weight), (b, varied_weight)) for a, b in ((x, varied_x), (y, varied_y)))
     x, varied_x, y, varied_y = see_x(x), see_x(varied_x), see_y(y), see_y(varied_y)
 
     def learn(key, name, nominal_events, varied_events):
@@ -80,12 +79,6 @@ def fit(
         return joint(jnp.concatenate([gen, reco, theta])) - spectrum(jnp.concatenate([gen, theta]))
 
     return lambda gen, reco, theta: log_ratio(gen, reco, theta) - log_ratio(gen, reco, nominal)
-
-
-def _scores(*samples: tuple[np.ndarray, np.ndarray]) -> Callable[[AnyArray], Array]:
-    """From observables to the inputs of a classifier between weighted samples."""
-    masses, constants = transforms.inputs.fit(*samples)
-    return lambda x: transforms.inputs.apply(masses)(constants, jnp.asarray(x, float))
 
 
 def _log_odds(ratio: Ratio, config: Learned):

@@ -34,7 +34,7 @@ from hepjax.pipelines.place import Place
 from hepjax.pipelines.profile_information import Information, Matched
 from hepjax.pipelines.profile_omnifold_config import Config, Nuisance
 from hepjax.pipelines.reweighting import ROWS_AT_ONCE, Ratio
-from hepjax.pipelines.unfolding_data import Problem, of_classifiers
+from hepjax.pipelines.unfolding_data import Problem, classifier_inputs
 from hepjax.training.history import History
 from hepjax.types import AnyArray, Events, PRNGKey
 
@@ -137,7 +137,7 @@ def iterate(
 
     place: of the checkpoints of each training, in folders that start with `name`.
     """
-    seen, _, _ = of_classifiers(problem)
+    seen, _ = classifier_inputs(problem)
     run = Run(key, problem, seen, response, penalty, config, place, name)
     nominal = jnp.array([nuisance.nominal for nuisance in config.nuisances], float)
     state = _State(nominal, jnp.ones(len(problem.weight)), 0.0, {})

@@ -43,20 +43,15 @@ class Problem(NamedTuple):
         return bool((self.pass_reco & ~self.pass_gen).any())
 
 
-def of_classifiers(problem: Problem) -> tuple[Problem, inputs.Masses, inputs.Inputs]:
-    """The problem as its classifiers see it, and what makes the inputs of particle level."""
+def classifier_inputs(problem: Problem) -> tuple[Problem, inputs.Fitted]:
+    """The problem with inputs of classifiers in place of observables, and what makes those of particle level."""
     measured, inside = np.flatnonzero(problem.pass_reco), np.flatnonzero(problem.pass_gen)
     of_gen = inputs.fit((problem.gen[inside], problem.weight[inside]))
     samples = (problem.reco[measured], problem.weight[measured]), (problem.data.reco, problem.data.weight)
     of_reco = inputs.fit(*samples)
 
-    def changed(fitted, x):
-        masses, constants = fitted
-        return inputs.apply(masses)(constants, jnp.asarray(x))
-
-    data = dataclasses.replace(problem.data, reco=changed(of_reco, problem.data.reco))
-    problem = problem._replace(gen=changed(of_gen, problem.gen), reco=changed(of_reco, problem.reco), data=data)
-    return problem, *of_gen
+    data = dataclasses.replace(problem.data, reco=of_reco(problem.data.reco))
+    return problem._replace(gen=of_gen(problem.gen), reco=of_reco(problem.reco), data=data), of_gen
 
 
 def measured(sample: Measured, expected: tuple[Column, ...], name: str) -> Measured:

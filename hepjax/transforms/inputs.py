@@ -36,7 +36,17 @@ class Inputs(NamedTuple):
     values: Float[Array, "d k"]
 
 
-def fit(*samples: tuple[Float[AnyArray, "_ d"], Float[AnyArray, " _"]]) -> tuple[Masses, Inputs]:
+class Fitted(NamedTuple):
+    """What brings observables (..., d) to the inputs of a classifier (..., d + number of point masses)."""
+
+    masses: Masses
+    constants: Inputs
+
+    def __call__(self, x: Float[AnyArray, "*batch d"]) -> Float[Array, "*batch e"]:
+        return apply(self.masses)(self.constants, jnp.asarray(x, float))
+
+
+def fit(*samples: tuple[Float[AnyArray, "_ d"], Float[AnyArray, " _"]]) -> Fitted:
     """Point masses and tables of observables with their weights, of one sample or of several that count alike.
 
     What a weight's sign is does not matter here.
@@ -49,7 +59,7 @@ def fit(*samples: tuple[Float[AnyArray, "_ d"], Float[AnyArray, " _"]]) -> tuple
     scores = np.linspace(-reach, reach, KNOTS)
     beside = np.stack([~np.isin(x[:, j], [value for at, value in masses if at == j]) for j in range(x.shape[1])])
     values = [quantiles(x[b, j], weight[b], ndtr(scores)) for j, b in enumerate(beside)]
-    return masses, Inputs(*floats(scores, np.reshape(values, (x.shape[1], KNOTS))))
+    return Fitted(masses, Inputs(*floats(scores, np.reshape(values, (x.shape[1], KNOTS)))))
 
 
 @cached
