@@ -130,7 +130,7 @@ def asked(options: common.Fit | common.Apply) -> dict[str, Any]:
 
 def require_asked(folder: Path, asked: Mapping[str, Any]) -> None:
     """Raise InputError unless a run that is resumed is asked for the same again, of the same data."""
-    before = json.loads((folder / CONFIG).read_text()) if (folder / CONFIG).exists() else asked
+    before = spec.renamed(json.loads((folder / CONFIG).read_text())) if (folder / CONFIG).exists() else asked
     before = {DATA: asked.get(DATA), **before}  # older runs did not write it down
     changed = ", ".join(name.removesuffix("_sha256") for name in asked if before.get(name) != asked[name])
     if changed:

@@ -14,6 +14,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
+from hepjax.tags import tagged
+
 AnyArray = jax.Array | np.ndarray
 Params = Any
 Constants = Any
@@ -138,6 +140,7 @@ class Labelled(NamedTuple):
     weight: Float[Array, "*batch"] | None = None
 
 
+@tagged("layer", "hepjax.types:Layer")
 @dataclasses.dataclass(frozen=True)
 class Layer:
     """A layer of a calorimeter: its grid of (rows, columns), last axis fastest, their pitch, and its depth."""
@@ -152,6 +155,7 @@ class Layer:
         return self.shape[0] * self.shape[1]
 
 
+@tagged("polar_layer", "hepjax.types:PolarLayer")
 @dataclasses.dataclass(frozen=True)
 class PolarLayer:
     """A layer of a calorimeter around the shower's axis: rings in r, cut into equal bins of alpha from -pi to pi.
@@ -174,6 +178,7 @@ class PolarLayer:
         return self.shape[0] * self.shape[1]
 
 
+@tagged("geometry", "hepjax.types:Geometry")
 @dataclasses.dataclass(frozen=True)
 class Geometry:
     """A calorimeter's voxels: a name, the grid they unroll from (last axis fastest), and the read-out threshold.
@@ -218,6 +223,7 @@ class Showers:
         return Showers(self.incident_energy[rows], self.voxels[rows], self.geometry)
 
 
+@tagged("column", "hepjax.types:Column")
 @dataclasses.dataclass(frozen=True)
 class Column:
     """An observable of a table of events: its name, and its unit ("" of a pure number)."""

@@ -15,12 +15,13 @@ PACKAGE = ROOT / "hepjax"
 FILES = sorted(PACKAGE.rglob("*.py"))
 MAX_LINES = 400
 
-BASE = {"types", "draws", "files", "losses", "devices", "caching", "units", "columns"}
+BASE = {"types", "draws", "files", "losses", "devices", "caching", "units", "columns", "tags"}
 FUNCTIONS = {"transforms", "nets", "dynamics"}
 MODELS = {"bridges", "classifiers", "flows"}
 ROOMS = BASE | FUNCTIONS | MODELS | {"inference", "training", "metrics", "data", "report", "evaluation", "pipelines"}
 ALLOWED = {
-    "types": set(),
+    "tags": set(),
+    "types": {"tags"},
     "draws": {"types"},
     "files": {"types"},
     "losses": {"types"},

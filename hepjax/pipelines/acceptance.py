@@ -28,6 +28,7 @@ from hepjax.pipelines import reweighting
 from hepjax.pipelines.generative_config import Config
 from hepjax.pipelines.place import Place
 from hepjax.pipelines.reweighting import Ratio
+from hepjax.tags import tagged
 from hepjax.transforms.inputs import Fitted, Inputs, Masses
 from hepjax.types import AnyArray, Events, Measured, PRNGKey, Unfolding
 
@@ -54,6 +55,7 @@ class Share(NamedTuple):
 Shares = Mapping[str, Share]
 
 
+@tagged("acceptance/nets", "hepjax.pipelines.acceptance:Nets")
 @dataclasses.dataclass(frozen=True)
 class Nets:
     """The classifiers of all shares: their hidden layers, and for each share the point masses that have an input."""

@@ -6,12 +6,14 @@ import dataclasses
 from typing import Literal
 
 from hepjax.pipelines import calibration_config, caloflow_config
+from hepjax.tags import tagged
 
 Quantity = Literal["density", "coordinates", "layers", "cells"]
 Energy = Literal["estimated", "maximised"]
 Sides = Literal["one", "two"]
 
 
+@tagged("anomaly/config", "hepjax.pipelines.anomaly_config:Config")
 @dataclasses.dataclass(frozen=True)
 class Config:
     """Anomalous showers by their likelihood: the background's density, its energies, and what is usual."""

@@ -14,10 +14,12 @@ from hepjax import dynamics, transforms
 from hepjax.caching import cached
 from hepjax.pipelines import calibration_model, caloflow_coordinates, caloflow_model
 from hepjax.pipelines.anomaly_config import Config
+from hepjax.tags import tagged
 from hepjax.types import Params as AnyParams
 from hepjax.types import Showers, State, Transform
 
 
+@tagged("anomaly/spec", "hepjax.pipelines.anomaly_model:Spec")
 @dataclasses.dataclass(frozen=True)
 class Spec:
     """All that rebuilds the functions of a fitted state: hashable, and JSON in its checkpoint."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
+from hepjax.tags import tagged
 from hepjax.training.config import Config as Training
 
 MEMBER = Training(epochs=100, batch_size=256, learning_rate=1e-3, weight_decay=0.7, ema=0.99, epochs_per_call=10)
 
 
+@tagged("calibration/config", "hepjax.pipelines.calibration_config:Config")
 @dataclasses.dataclass(frozen=True)
 class Config:
     """The energy of a shower by maximum likelihood, from an ensemble of flows of its features given the energy."""

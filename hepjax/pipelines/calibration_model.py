@@ -16,9 +16,11 @@ from hepjax.caching import cached
 from hepjax.pipelines import calibration_features as features
 from hepjax.pipelines import coordinates
 from hepjax.pipelines.calibration_config import Config
+from hepjax.tags import tagged
 from hepjax.types import AnyArray, Constants, Events, Flow, Geometry, Params, Showers, Transform
 
 
+@tagged("calibration/spec", "hepjax.pipelines.calibration_model:Spec")
 @dataclasses.dataclass(frozen=True)
 class Spec:
     """All that rebuilds the functions of a fitted state: hashable, and JSON in its checkpoint.

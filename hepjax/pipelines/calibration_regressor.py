@@ -19,12 +19,14 @@ from hepjax.caching import cached
 from hepjax.losses import weighted_mean
 from hepjax.pipelines import calibration_features as features
 from hepjax.pipelines import samples
+from hepjax.tags import tagged
 from hepjax.training import Config as Training
 from hepjax.types import AnyArray, Geometry, InputError, Labelled, Net, Params, PRNGKey, Showers, State
 
 TRAINING = Training(epochs=100, batch_size=256, learning_rate=1e-3, ema=0.99, epochs_per_call=10)
 
 
+@tagged("calibration/regressor", "hepjax.pipelines.calibration_regressor:Spec")
 @dataclasses.dataclass(frozen=True)
 class Spec:
     """All that rebuilds the functions of a fitted state; implied as in `calibration_model.Spec`."""

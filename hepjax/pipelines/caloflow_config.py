@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
+from hepjax.tags import tagged
 from hepjax.training.config import Config as Training
 
 LAYERS = Training(epochs=60, batch_size=512, learning_rate=1e-3, weight_decay=0.1, ema=0.99, patience=20)
@@ -12,6 +13,7 @@ CELLS = Training(epochs=30, batch_size=256, learning_rate=5e-4, weight_decay=5.0
 STUDENT = Training(epochs=8, batch_size=256, learning_rate=2e-3, ema=0.995)
 
 
+@tagged("caloflow/config", "hepjax.pipelines.caloflow_config:Config")
 @dataclasses.dataclass(frozen=True)
 class Config:
     """Showers from normalizing flows: the layers' energies, then the cells given those."""

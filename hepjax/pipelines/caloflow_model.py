@@ -14,9 +14,11 @@ from hepjax import dynamics, flows, transforms
 from hepjax.caching import cached
 from hepjax.pipelines import caloflow_coordinates, energies
 from hepjax.pipelines.caloflow_config import Config
+from hepjax.tags import tagged
 from hepjax.types import Bijection, Flow, Geometry, Showers, State
 
 
+@tagged("caloflow/spec", "hepjax.pipelines.caloflow_model:Spec")
 @dataclasses.dataclass(frozen=True)
 class Spec:
     """All that rebuilds the functions of a fitted state: hashable, and JSON in its checkpoint.

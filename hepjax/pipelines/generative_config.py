@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
+from hepjax.tags import tagged
 from hepjax.training.config import Config as Training
 
 POSTERIOR = Training(epochs=60, batch_size=512, learning_rate=2e-3, epochs_per_call=5, checkpoint_every=20)
@@ -13,6 +14,7 @@ PRIOR = Training(
 )
 
 
+@tagged("posterior/config", "hepjax.pipelines.generative_config:Config")
 @dataclasses.dataclass(frozen=True)
 class Config:
     """Draw particle-level events from a posterior p(gen | reco) learned on simulation, then correct its prior."""

@@ -24,6 +24,7 @@ from scipy.special import ndtri as numpy_ndtri
 from hepjax import dynamics, transforms
 from hepjax.caching import cached
 from hepjax.columns import point_masses
+from hepjax.tags import tagged
 from hepjax.types import AnyArray, Constants, PRNGKey
 
 REPEATS = 4  # events to each value, on average, from which values are discrete
@@ -34,6 +35,7 @@ TINY = 1e-6
 STEP = 3e-7  # some roundings of float32
 
 
+@tagged("observables/kinds", "hepjax.pipelines.observables:Kinds")
 @dataclasses.dataclass(frozen=True)
 class Kinds:
     """What the columns of a table hold.

@@ -25,6 +25,7 @@ from hepjax.pipelines import unfolding_data as events
 from hepjax.pipelines.omnifold_config import Config
 from hepjax.pipelines.omnifold_diagnostics import QUANTILES, Closure, Diagnostics, Step, table, unclosed, warn
 from hepjax.pipelines.place import Place
+from hepjax.tags import tagged
 from hepjax.training import checkpoint, plan, write_histories
 from hepjax.transforms.inputs import Inputs, Masses
 from hepjax.types import AnyArray, Column, InputError, Measured, PRNGKey, State, Unfolded, Unfolding
@@ -34,6 +35,7 @@ __all__ = ["Config", "Diagnostics", "Step", "diagnostics", "fit", "load", "push"
 log = logging.getLogger(__name__)
 
 
+@tagged("omnifold/spec", "hepjax.pipelines.omnifold:Spec")
 @dataclasses.dataclass(frozen=True)
 class Spec:
     """What makes an unfolding: its options, the observables, and the shapes of what it keeps.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
+from hepjax.tags import tagged
 from hepjax.training.config import Config as Training
 
 CLASSIFIER = Training(
@@ -18,6 +19,7 @@ CLASSIFIER = Training(
 )
 
 
+@tagged("omnifold/config", "hepjax.pipelines.omnifold_config:Config")
 @dataclasses.dataclass(frozen=True)
 class Config:
     """Iterated reweighting of the simulation to the data, at detector level and at particle level in turn."""

@@ -26,6 +26,7 @@ from hepjax.pipelines.generative_config import Config
 from hepjax.pipelines.place import Place
 from hepjax.pipelines.prior import Correction, Drawn
 from hepjax.pipelines.unfolding_data import FEWEST, check_subtraction, measured, unit, weighing
+from hepjax.tags import tagged
 from hepjax.training import plan, write_histories
 from hepjax.training.history import History
 from hepjax.transforms.inputs import Masses
@@ -53,6 +54,7 @@ MODELS: dict[str, Callable[[Config, int, int], Bridge]] = {
 EVENTS_AT_ONCE = 8192
 
 
+@tagged("posterior/spec", "hepjax.pipelines.posterior:Spec")
 @dataclasses.dataclass(frozen=True)
 class Spec:
     """A posterior: its model and options, the columns of both levels, what they hold, and the shares to learn.

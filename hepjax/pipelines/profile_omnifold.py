@@ -26,12 +26,14 @@ from hepjax.pipelines.place import Place
 from hepjax.pipelines.profile_information import Information
 from hepjax.pipelines.profile_omnifold_config import Config, Nuisance
 from hepjax.pipelines.profile_steps import Penalty, Response, Step
+from hepjax.tags import tagged
 from hepjax.training import checkpoint, plan, write_histories
 from hepjax.types import AnyArray, Column, InputError, Measured, PRNGKey, State, Unfolded, Unfolding
 
 __all__ = ["Config", "Estimate", "Nuisance", "Step", "estimate", "fit", "iterations", "load", "save", "unfold"]
 
 
+@tagged("profile_omnifold/spec", "hepjax.pipelines.profile_omnifold:Spec")
 @dataclasses.dataclass(frozen=True)
 class Spec:
     """What makes an unfolding: its options, the observables, the events within the particle-level phase space, and the

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
+from hepjax.tags import tagged
 from hepjax.training.config import Config as Training
 
 CLASSIFIER = Training(
@@ -19,6 +20,7 @@ CLASSIFIER = Training(
 RESPONSE = Training(epochs=30, batch_size=2048, learning_rate=3e-3, weight_decay=1e-2, ema=0.99, epochs_per_call=10)
 
 
+@tagged("profile_omnifold/nuisance", "hepjax.pipelines.profile_omnifold_config:Nuisance")
 @dataclasses.dataclass(frozen=True)
 class Nuisance:
     """A nuisance parameter of the detector's response."""
@@ -37,6 +39,7 @@ class Nuisance:
     """Standard deviation of that measurement; infinite where there is none."""
 
 
+@tagged("profile_omnifold/config", "hepjax.pipelines.profile_omnifold_config:Config")
 @dataclasses.dataclass(frozen=True)
 class Config:
     """Iterated reweighting of the simulation to the data, with nuisance parameters that follow from the data too."""
@@ -57,6 +60,7 @@ class Config:
     """Training of each classifier, which starts where that of the iteration before ended."""
 
 
+@tagged("profile_omnifold/learned", "hepjax.pipelines.profile_omnifold_config:Learned")
 @dataclasses.dataclass(frozen=True)
 class Learned:
     """A response that is learned from simulations with several values of the nuisance parameters."""

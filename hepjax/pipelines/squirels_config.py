@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
+from hepjax.tags import tagged
 from hepjax.training.config import Config as Training
 
 RESPONSE = Training(epochs=20, batch_size=8, checkpoint_every=10)
 SHAPE = Training(epochs=160, batch_size=4, checkpoint_every=10)
 
 
+@tagged("squirels/config", "hepjax.pipelines.squirels_config:Config")
 @dataclasses.dataclass(frozen=True)
 class Config:
     """Refine a fast simulation into the full one by two bridges: the total response, then the shape given it."""

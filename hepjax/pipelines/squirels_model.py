@@ -15,9 +15,11 @@ from hepjax import bridges, devices, dynamics, nets, transforms
 from hepjax.caching import cached
 from hepjax.pipelines import coordinates, energies
 from hepjax.pipelines.squirels_config import Config
+from hepjax.tags import tagged
 from hepjax.types import AnyArray, Constants, Geometry, PRNGKey, Showers, State, Transform
 
 
+@tagged("squirels/spec", "hepjax.pipelines.squirels_model:Spec")
 @dataclasses.dataclass(frozen=True)
 class Spec:
     """All that rebuilds the functions of a fitted state: hashable, and JSON in its checkpoint.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from hepjax import tags
 from hepjax.training import checkpoint
 from hepjax.types import InputError, State
 
@@ -18,8 +20,9 @@ def load(path: str | os.PathLike[str], untrained: Mapping[type, Callable[[Any], 
     """
 
     kind = checkpoint.read_kind(path)
-    if kind not in {f"{one.__module__}:{one.__qualname__}" for one in untrained}:
-        # A pipeline's module, hepjax.pipelines.caloflow_model for instance, may not be imported here.
-        module = str(kind or "").partition(":")[0].rpartition(".")[2].removesuffix("_model")
+    if kind is None or tags.find(kind) not in untrained:
+        # The module of another pipeline may not be imported here: its tag is caloflow/spec, and once was a module's
+        # name, hepjax.pipelines.caloflow_model:Spec.
+        module = re.split("[:/]", kind or "")[0].rpartition(".")[2].removesuffix("_model")
         raise InputError(f"{path}: holds another model{f' ({module})' if module else ''}, expected {expected}")
     return checkpoint.load(path, lambda spec: untrained[type(spec)](spec))

@@ -7,11 +7,13 @@ from typing import Literal
 
 from hepjax.pipelines.generative_config import Config as Generative
 from hepjax.pipelines.omnifold_config import Config as OmniFold
+from hepjax.tags import tagged
 
 Method = Literal["sbunfold", "omnifold", "cinn", "cfm", "didi"]
 METHODS: tuple[Method, ...] = ("sbunfold", "omnifold", "cinn", "cfm", "didi")
 
 
+@tagged("unfolding/config", "hepjax.pipelines.unfolding_config:Config")
 @dataclasses.dataclass(frozen=True)
 class Config:
     """The method of unfolding, and the options of every family of methods."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
+from hepjax.tags import tagged
 
+
+@tagged("training/config", "hepjax.training.config:Config")
 @dataclasses.dataclass(frozen=True)
 class Config:
     """How to train: AdamW on shuffled batches, with a moving average of the parameters."""

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from hepjax.training import spec
 from hepjax.types import InputError
 
 TOLERANCE = 1e-3
@@ -45,6 +46,7 @@ def require(folder: str | os.PathLike[str], name: str, found: Mapping[str, Any],
 
     What an older version has not written down is not compared.
     """
+    found = spec.renamed(dict(found))
     for field, value in expected.items():
         if field in PARTS:
             if not _alike(found.get(field, value), value):
