@@ -33,7 +33,8 @@ import numpy as np
 import tyro
 
 from hepjax import classifiers, data, metrics, nets, report, runs, training
-from hepjax.pipelines import anomaly, symmetry
+from hepjax.pipelines import anomaly
+from hepjax.pipelines.showers import symmetry
 from hepjax.training import spec
 from hepjax.types import Labelled, Showers, State
 

@@ -24,8 +24,9 @@ import tyro
 
 from hepjax import data, metrics, report, runs
 from hepjax.metrics.response import CENTRAL_68
-from hepjax.pipelines import calibration, calibration_regressor
-from hepjax.pipelines.calibration import Calibrated
+from hepjax.pipelines import calibration
+from hepjax.pipelines.calibration import regressor as calibration_regressor
+from hepjax.pipelines.calibration.verbs import Calibrated
 from hepjax.training import spec
 from hepjax.types import Showers, State
 

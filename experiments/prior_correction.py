@@ -27,9 +27,10 @@ import numpy as np
 import tyro
 
 from hepjax import metrics, report, runs
-from hepjax.pipelines import prior, unfolding
+from hepjax.pipelines import unfolding
 from hepjax.pipelines.place import Place
-from hepjax.pipelines.unfolding_config import Method
+from hepjax.pipelines.posterior import prior
+from hepjax.pipelines.unfolding.config import Method
 from hepjax.types import Column, Measured, Unfolding
 
 COLUMNS = (Column("x"), Column("y"))

@@ -29,7 +29,7 @@ from matplotlib.figure import Figure
 
 from hepjax import metrics, report, runs
 from hepjax.pipelines import profile_omnifold
-from hepjax.pipelines.profile_omnifold_config import CLASSIFIER
+from hepjax.pipelines.profile_omnifold.config import CLASSIFIER
 from hepjax.report.style import COLOURS, house_style, new_figure
 from hepjax.training import spec
 from hepjax.types import Column, Measured, Unfolding

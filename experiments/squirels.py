@@ -28,7 +28,7 @@ import tyro
 
 from hepjax import data, evaluation, metrics, report, runs
 from hepjax.pipelines import squirels
-from hepjax.pipelines.squirels_config import DSB_CPU
+from hepjax.pipelines.squirels.config import DSB_CPU
 from hepjax.training import spec
 from hepjax.types import Showers, State
 

@@ -30,7 +30,7 @@ import tyro
 
 from hepjax import data, evaluation, metrics, report, runs
 from hepjax.pipelines import posterior, unfolding
-from hepjax.pipelines.generative_config import PUBLISHED
+from hepjax.pipelines.posterior.config import PUBLISHED
 from hepjax.types import Column, Measured, State, Unfolded, Unfolding
 
 CONFIGS = {method: unfolding.Config(method) for method in unfolding.METHODS}

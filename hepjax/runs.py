@@ -30,7 +30,7 @@ import numpy as np
 
 from hepjax import data, devices, report
 from hepjax.cli import common
-from hepjax.pipelines import stored
+from hepjax.pipelines.showers import stored
 from hepjax.training import checkpoint, read_histories, spec, stream
 from hepjax.types import Geometry, InputError, Showers, State
 

@@ -23,7 +23,7 @@ import numpy as np
 from hepjax import data, devices, report, runs
 from hepjax.cli import common
 from hepjax.data import hdf5
-from hepjax.pipelines import energies
+from hepjax.pipelines.showers import energies
 from hepjax.training import spec
 from hepjax.training.progress import progress_bar
 from hepjax.types import InputError, State

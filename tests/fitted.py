@@ -9,23 +9,16 @@ import numpy as np
 from toys import TINY, measured, toy_showers, toy_unfolding
 
 from hepjax import dynamics, transforms
-from hepjax.pipelines import (
-    anomaly,
-    anomaly_model,
-    calibration,
-    calibration_model,
-    caloflow,
-    caloflow_model,
-    caloflow_training,
-    observables,
-    omnifold,
-    posterior,
-    squirels,
-    squirels_model,
-    unfolding,
-)
-from hepjax.pipelines.coordinates import log_energy
-from hepjax.pipelines.generative_config import Config as Generative
+from hepjax.pipelines import anomaly, calibration, caloflow, omnifold, posterior, unfolding
+from hepjax.pipelines.anomaly import model as anomaly_model
+from hepjax.pipelines.calibration import model as calibration_model
+from hepjax.pipelines.caloflow import model as caloflow_model
+from hepjax.pipelines.caloflow import training as caloflow_training
+from hepjax.pipelines.events import observables
+from hepjax.pipelines.posterior.config import Config as Generative
+from hepjax.pipelines.showers.coordinates import log_energy
+from hepjax.pipelines.squirels import model as squirels_model
+from hepjax.pipelines.squirels import verbs as squirels
 from hepjax.training import Config as Training
 from hepjax.types import State
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hepjax import bridges, caching, classifiers, flows, nets
-from hepjax.pipelines import reweighting
+from hepjax.pipelines.events import reweighting
 from hepjax.training import Config, fit
 from hepjax.types import Labelled
 

@@ -42,17 +42,10 @@ import tyro
 
 from hepjax import data, export, report, runs
 from hepjax.data import samples
-from hepjax.pipelines import (
-    anomaly,
-    anomaly_model,
-    calibration,
-    caloflow,
-    caloflow_model,
-    omnifold,
-    squirels,
-    unfolding,
-)
-from hepjax.pipelines.unfolding_config import Method
+from hepjax.pipelines import anomaly, calibration, caloflow, omnifold, squirels, unfolding
+from hepjax.pipelines.anomaly import model as anomaly_model
+from hepjax.pipelines.caloflow import model as caloflow_model
+from hepjax.pipelines.unfolding.config import Method
 from hepjax.training import Config as Training
 from hepjax.types import InputError, Measured, State
 

@@ -37,7 +37,7 @@ import tyro
 
 from hepjax import data, nets, report, runs, training
 from hepjax.data import geometry as geometries
-from hepjax.pipelines import stored
+from hepjax.pipelines.showers import stored
 from hepjax.types import Showers
 
 GEOMETRY = geometries.named("calochallenge_2")

@@ -8,7 +8,7 @@ from typing import Annotated
 from tyro.conf import arg, subcommand
 
 from hepjax.cli import common
-from hepjax.pipelines.anomaly_config import Config, Energy, Quantity, Sides
+from hepjax.pipelines.anomaly.config import Config, Energy, Quantity, Sides
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

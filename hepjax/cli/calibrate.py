@@ -8,7 +8,7 @@ from typing import Annotated
 from tyro.conf import arg, subcommand
 
 from hepjax.cli import common
-from hepjax.pipelines.calibration_config import Config
+from hepjax.pipelines.calibration.config import Config
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

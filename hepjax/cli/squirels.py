@@ -8,7 +8,7 @@ from typing import Annotated
 from tyro.conf import arg, subcommand
 
 from hepjax.cli import common
-from hepjax.pipelines.squirels_config import Config
+from hepjax.pipelines.squirels.config import Config
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 from tyro.conf import arg, subcommand
 
 from hepjax.cli import common
-from hepjax.pipelines.generative_config import Config as Generative
-from hepjax.pipelines.omnifold_config import Config as OmniFold
-from hepjax.pipelines.unfolding_config import Method
+from hepjax.pipelines.omnifold.config import Config as OmniFold
+from hepjax.pipelines.posterior.config import Config as Generative
+from hepjax.pipelines.unfolding.config import Method
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

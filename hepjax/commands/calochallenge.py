@@ -14,7 +14,8 @@ from hepjax.cli.calochallenge import Device, Evaluate, SubmitCheck, Time
 from hepjax.data import addresses
 from hepjax.evaluation import calochallenge
 from hepjax.evaluation.timing import Timing, table, time_command
-from hepjax.pipelines import caloflow, caloflow_model
+from hepjax.pipelines import caloflow
+from hepjax.pipelines.caloflow import model as caloflow_model
 from hepjax.training.progress import progress_bar
 from hepjax.types import InputError
 

@@ -8,7 +8,8 @@ import jax
 
 from hepjax import data, runs, streams
 from hepjax.cli.caloflow import CaloflowFit, CaloflowSample
-from hepjax.pipelines import caloflow, caloflow_model
+from hepjax.pipelines import caloflow
+from hepjax.pipelines.caloflow import model as caloflow_model
 
 
 def fit(options: CaloflowFit) -> None:

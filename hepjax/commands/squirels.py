@@ -6,7 +6,8 @@ import jax
 
 from hepjax import data, devices, runs, streams
 from hepjax.cli.squirels import SquirelsFit, SquirelsRefine
-from hepjax.pipelines import squirels, squirels_model
+from hepjax.pipelines import squirels
+from hepjax.pipelines.squirels import model as squirels_model
 
 
 def fit(options: SquirelsFit) -> None:

@@ -13,7 +13,9 @@ import numpy as np
 from hepjax import data, devices, evaluation, report, runs, streams
 from hepjax.cli.unfold import UnfoldApply, UnfoldCompare, UnfoldFit
 from hepjax.data import addresses
-from hepjax.pipelines import acceptance, omnifold, posterior, unfolding, unfolding_data
+from hepjax.pipelines import omnifold, posterior, unfolding
+from hepjax.pipelines.events import preparation
+from hepjax.pipelines.posterior import acceptance
 from hepjax.types import InputError, Measured, State, Unfolded, Unfolding
 
 
@@ -42,7 +44,7 @@ def apply(options: UnfoldApply) -> None:
     def events(state):
         columns = unfolding.reco_columns(state)
         measured = data.unfolding.read_measured(options.data, [column.name for column in columns])
-        return contextlib.nullcontext(unfolding_data.measured(measured, columns, "data"))
+        return contextlib.nullcontext(preparation.measured(measured, columns, "data"))
 
     with streams.opened(options, unfolding, events) as (state, measured):
         made |= {"method": unfolding.method(state), **unfolding.closure(state)}

@@ -9,19 +9,11 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 from hepjax.export.exportable import NOISE, Exportable, Field, range_of
-from hepjax.pipelines import (
-    anomaly,
-    anomaly_model,
-    calibration,
-    calibration_model,
-    caloflow,
-    caloflow_model,
-    omnifold,
-    posterior,
-    squirels,
-    squirels_model,
-    unfolding,
-)
+from hepjax.pipelines import anomaly, calibration, caloflow, omnifold, posterior, squirels, unfolding
+from hepjax.pipelines.anomaly import model as anomaly_model
+from hepjax.pipelines.calibration import model as calibration_model
+from hepjax.pipelines.caloflow import model as caloflow_model
+from hepjax.pipelines.squirels import model as squirels_model
 from hepjax.types import Geometry, Measured, State
 
 

@@ -8,8 +8,8 @@ from toys import TINY, toy_showers
 
 from hepjax import cli
 from hepjax.data import showers
-from hepjax.pipelines import squirels
-from hepjax.pipelines import squirels_model as model
+from hepjax.pipelines.squirels import model
+from hepjax.pipelines.squirels import verbs as squirels
 
 
 @pytest.fixture(scope="session")

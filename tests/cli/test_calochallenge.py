@@ -11,8 +11,9 @@ import pytest
 
 from hepjax import cli
 from hepjax.data import geometry, showers, submission
-from hepjax.pipelines import caloflow, caloflow_training
-from hepjax.pipelines.caloflow_model import Spec
+from hepjax.pipelines import caloflow
+from hepjax.pipelines.caloflow import training as caloflow_training
+from hepjax.pipelines.caloflow.model import Spec
 from hepjax.types import Showers
 
 pytestmark = pytest.mark.usefixtures("fast_compilation")

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from hepjax.pipelines import acceptance
-from hepjax.pipelines.generative_config import Config
 from hepjax.pipelines.place import Place
+from hepjax.pipelines.posterior import acceptance
+from hepjax.pipelines.posterior.config import Config
 from hepjax.training import Config as Training
 from hepjax.types import Column, Measured, Unfolding
 

@@ -9,7 +9,8 @@ import pytest
 from toys import same_numbers, toy_showers
 
 from hepjax import metrics
-from hepjax.pipelines import anomaly, anomaly_model, calibration, caloflow
+from hepjax.pipelines import anomaly, calibration, caloflow
+from hepjax.pipelines.anomaly import model as anomaly_model
 from hepjax.training import Config as Training
 from hepjax.types import InputError
 

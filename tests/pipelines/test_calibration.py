@@ -10,8 +10,10 @@ from scipy.special import erf
 from toys import TINY, same_numbers, toy_showers
 
 from hepjax.data import geometry
-from hepjax.pipelines import calibration, calibration_regressor, squirels
-from hepjax.pipelines import calibration_model as model
+from hepjax.pipelines.calibration import model
+from hepjax.pipelines.calibration import regressor as calibration_regressor
+from hepjax.pipelines.calibration import verbs as calibration
+from hepjax.pipelines.squirels import verbs as squirels
 from hepjax.training import Config as Training
 from hepjax.training import Fitted, checkpoint
 from hepjax.types import InputError, Showers, State
@@ -170,7 +172,7 @@ def test_saved_and_loaded_states_give_the_same_numbers(state, unseen, tmp_path):
 
 
 def _squirels_spec():
-    from hepjax.pipelines import squirels_model
+    from hepjax.pipelines.squirels import model as squirels_model
 
     return squirels_model.Spec(TINY, toy_showers(0, 1).geometry, (5, 6, 9, 10), 2)
 

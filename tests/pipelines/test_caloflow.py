@@ -9,7 +9,7 @@ from toys import physical, same_numbers, toy_showers
 
 from hepjax import data
 from hepjax.pipelines import caloflow
-from hepjax.pipelines.stored import Stored
+from hepjax.pipelines.showers.stored import Stored
 from hepjax.training import Config as Training
 from hepjax.types import InputError, Showers
 

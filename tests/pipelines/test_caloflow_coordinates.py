@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hepjax import dynamics, metrics
-from hepjax.pipelines import caloflow_coordinates as coordinates
+from hepjax.pipelines.caloflow import coordinates
 from hepjax.types import Geometry, Layer, Showers
 
 LAYERS = tuple(Layer(shape, (1.0, 1.0), 1.0) for shape in ((1, 4), (2, 3), (1, 2)))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hepjax.data import geometry
-from hepjax.pipelines import coordinates
+from hepjax.pipelines.showers import coordinates
 from hepjax.types import Showers
 
 pytestmark = pytest.mark.usefixtures("fast_compilation")

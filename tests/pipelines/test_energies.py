@@ -10,7 +10,10 @@ from fitted import KEY, SHOWERS, calibration_state, caloflow_state, squirels_sta
 from toys import TINY_DSB, TOY_COLUMNS, toy_showers
 
 from hepjax import data
-from hepjax.pipelines import calibration, caloflow, energies, samples, squirels, squirels_model
+from hepjax.pipelines import calibration, caloflow
+from hepjax.pipelines.showers import energies, samples
+from hepjax.pipelines.squirels import model as squirels_model
+from hepjax.pipelines.squirels import verbs as squirels
 from hepjax.types import InputError, Showers
 
 pytestmark = pytest.mark.usefixtures("fast_compilation")

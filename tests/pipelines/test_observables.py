@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import kstest
 
 from hepjax.columns import point_masses
-from hepjax.pipelines import observables
+from hepjax.pipelines.events import observables
 
 N = 20_000
 FAILED = 0.02

@@ -9,7 +9,10 @@ import pytest
 from scipy.stats import norm
 from toys import same_numbers
 
-from hepjax.pipelines import omnifold, omnifold_diagnostics, omnifold_steps, reweighting
+from hepjax.pipelines import omnifold
+from hepjax.pipelines.events import reweighting
+from hepjax.pipelines.omnifold import convergence as omnifold_diagnostics
+from hepjax.pipelines.omnifold import steps as omnifold_steps
 from hepjax.training import Config as Training
 from hepjax.training import checkpoint, read_histories
 from hepjax.types import Column, InputError, Measured, Unfolding

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hepjax.pipelines import omnifold_diagnostics
+from hepjax.pipelines.omnifold import convergence as omnifold_diagnostics
 
 
 def test_closure_of_two_samples_of_one_law():

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from toys import toy_showers
 
-from hepjax.pipelines import pairing, symmetry
+from hepjax.pipelines.showers import symmetry
+from hepjax.pipelines.squirels import pairing
 from hepjax.types import Geometry
 
 IMAGES = symmetry.orientations(Geometry("square", (4, 4)))

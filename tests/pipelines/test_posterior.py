@@ -10,8 +10,10 @@ from toys import TOY_COLUMNS as COLUMNS
 from toys import TOY_SMEAR, measured, toy_unfolding
 
 from hepjax import flows, metrics
-from hepjax.pipelines import acceptance, posterior, unfolding
-from hepjax.pipelines.generative_config import Config
+from hepjax.pipelines import unfolding
+from hepjax.pipelines.posterior import acceptance
+from hepjax.pipelines.posterior import verbs as posterior
+from hepjax.pipelines.posterior.config import Config
 from hepjax.training.config import Config as Training
 from hepjax.types import Bridge, Column, InputError, Measured, Unfolding
 

@@ -9,7 +9,7 @@ import pytest
 from toys import measured, same_numbers, toy_unfolding
 
 from hepjax.pipelines import unfolding
-from hepjax.pipelines.generative_config import Config
+from hepjax.pipelines.posterior.config import Config
 from hepjax.training.config import Config as Training
 from hepjax.types import InputError
 

@@ -7,10 +7,12 @@ import jax.numpy as jnp
 import pytest
 
 from hepjax.data import geometry
-from hepjax.pipelines import caloflow_model, posterior, squirels_model
-from hepjax.pipelines.caloflow_config import Config as CaloFlow
-from hepjax.pipelines.generative_config import Config as Generative
-from hepjax.pipelines.squirels_config import Config as Squirels
+from hepjax.pipelines import posterior
+from hepjax.pipelines.caloflow import model as caloflow_model
+from hepjax.pipelines.caloflow.config import Config as CaloFlow
+from hepjax.pipelines.posterior.config import Config as Generative
+from hepjax.pipelines.squirels import model as squirels_model
+from hepjax.pipelines.squirels.config import Config as Squirels
 from hepjax.types import Coupled, Events
 
 KEY, EVENTS = jax.random.key(0), 4

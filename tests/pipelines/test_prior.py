@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hepjax.pipelines import prior
-from hepjax.pipelines.generative_config import Config
 from hepjax.pipelines.place import Place
+from hepjax.pipelines.posterior import prior
+from hepjax.pipelines.posterior.config import Config
 from hepjax.training.config import Config as Training
 
 N, SMEAR = 4000, 1.0

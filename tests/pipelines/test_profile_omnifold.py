@@ -12,8 +12,11 @@ import pytest
 from scipy.stats import norm
 from toys import same_numbers
 
-from hepjax.pipelines import omnifold, profile_information, profile_omnifold, profile_response, profile_steps
-from hepjax.pipelines.profile_omnifold_config import Learned
+from hepjax.pipelines import omnifold, profile_omnifold
+from hepjax.pipelines.profile_omnifold import information as profile_information
+from hepjax.pipelines.profile_omnifold import response as profile_response
+from hepjax.pipelines.profile_omnifold import steps as profile_steps
+from hepjax.pipelines.profile_omnifold.config import Learned
 from hepjax.training import Config as Training
 from hepjax.types import Column, InputError, Measured, Unfolding
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hepjax.pipelines import reweighting
+from hepjax.pipelines.events import reweighting
 from hepjax.training import Config
 from hepjax.types import Events
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from toys import TINY, TINY_DSB, physical, same_numbers, toy_showers
 
-from hepjax.pipelines import squirels, squirels_config
-from hepjax.pipelines import squirels_model as model
+from hepjax.pipelines.squirels import config as squirels_config
+from hepjax.pipelines.squirels import model
+from hepjax.pipelines.squirels import verbs as squirels
 from hepjax.training import checkpoint
 from hepjax.types import InputError, Showers, State
 

@@ -5,7 +5,7 @@ import pytest
 from toys import toy_showers
 
 from hepjax import data
-from hepjax.pipelines import stored
+from hepjax.pipelines.showers import stored
 
 SHOWER = 4 * 17  # bytes of one of 4 x 4 cells, and its energy
 

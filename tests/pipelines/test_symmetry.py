@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from toys import toy_showers
 
-from hepjax.pipelines import symmetry
+from hepjax.pipelines.showers import symmetry
 from hepjax.types import Geometry, Layer
 
 IMAGES = symmetry.orientations(Geometry("square", (4, 4)))

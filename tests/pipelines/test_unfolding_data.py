@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from toys import TOY_COLUMNS, measured, toy_unfolding
 
-from hepjax.pipelines import acceptance, unfolding_data
+from hepjax.pipelines.events import preparation
+from hepjax.pipelines.posterior import acceptance
 from hepjax.types import Column, InputError
 
 DATA = measured(toy_unfolding(0, 200))
@@ -21,29 +22,29 @@ def with_unit(unit, factor=1.0):
 
 @pytest.mark.parametrize("unit, factor", [("MeV", 1e3), ("TeV", 1e-3), ("GeV/c^2", 1.0), ("gev", 1.0)])
 def test_other_units_are_converted(unit, factor):
-    taken = unfolding_data.measured(with_unit(unit, factor), TOY_COLUMNS, "data")
+    taken = preparation.measured(with_unit(unit, factor), TOY_COLUMNS, "data")
     np.testing.assert_allclose(taken.reco, DATA.reco, rtol=1e-6)
     assert taken.columns == TOY_COLUMNS
 
 
 def test_units_that_do_not_convert_are_refused():
     with pytest.raises(InputError, match=r"^background: x_gev in mm, expected GeV or a unit that converts to it$"):
-        unfolding_data.measured(with_unit("mm"), TOY_COLUMNS, "background")
+        preparation.measured(with_unit("mm"), TOY_COLUMNS, "background")
 
 
 def test_a_unit_that_one_side_does_not_tell_is_noted(caplog):
-    np.testing.assert_array_equal(unfolding_data.measured(with_unit(""), TOY_COLUMNS, "data").reco, DATA.reco)
+    np.testing.assert_array_equal(preparation.measured(with_unit(""), TOY_COLUMNS, "data").reco, DATA.reco)
     assert "data: x_gev in GeV, as one of two samples says; the other tells no unit" in caplog.text
 
 
 @pytest.mark.parametrize("size", [5e-39, 1e-48, 0.01, 1e30])
 def test_weights_are_of_order_one_and_come_back(size):
     weight = size * np.random.default_rng(0).uniform(0.5, 2, 200)
-    unit = unfolding_data.unit(weight)
+    unit = preparation.unit(weight)
     assert 0.7 < np.mean(weight / unit) < 1.5
     np.testing.assert_array_equal(weight / unit * unit, weight)
     simulation = dataclasses.replace(toy_unfolding(1, 200), weight=weight)
-    problem = unfolding_data.problem(simulation, dataclasses.replace(DATA, weight=weight), None)
+    problem = preparation.problem(simulation, dataclasses.replace(DATA, weight=weight), None)
     np.testing.assert_allclose(problem.unit * np.asarray(problem.weight, np.float64).sum(), weight.sum(), rtol=1e-6)
 
 

@@ -18,7 +18,8 @@ import fitted
 from toys import measured, toy_showers, toy_unfolding
 
 from hepjax import devices
-from hepjax.pipelines import anomaly, anomaly_model, calibration, caloflow, omnifold, unfolding
+from hepjax.pipelines import anomaly, calibration, caloflow, omnifold, unfolding
+from hepjax.pipelines.anomaly import model as anomaly_model
 
 KEY = jax.random.key(0)
 N = 70  # pieces of 16 on four devices, and a rest

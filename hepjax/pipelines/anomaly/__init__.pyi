@@ -1,0 +1,5 @@
+from . import config, model, verbs
+from .config import Config
+from .verbs import fit, hold_out, load, save, score, score_estimated
+
+__all__ = ["Config", "config", "fit", "hold_out", "load", "model", "save", "score", "score_estimated", "verbs"]

@@ -1,0 +1,19 @@
+from . import config, coordinates, model, training, verbs
+from .config import Config
+from .verbs import fit, in_memory, load, log_prob, require_geometry, sample, save
+
+__all__ = [
+    "Config",
+    "config",
+    "coordinates",
+    "fit",
+    "in_memory",
+    "load",
+    "log_prob",
+    "model",
+    "require_geometry",
+    "sample",
+    "save",
+    "training",
+    "verbs",
+]

@@ -1,0 +1,1 @@
+"""Events of two levels: what all methods of unfolding share."""

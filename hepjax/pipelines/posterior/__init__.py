@@ -1,0 +1,8 @@
+"""Unfolding by a posterior p(gen | reco), learned on pairs of simulated events by whatever model.
+
+Lazy, so that `config` imports no jax; the names are listed in `__init__.pyi`.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

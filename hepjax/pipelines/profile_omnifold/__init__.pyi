@@ -1,0 +1,21 @@
+from . import config, information, response, steps, verbs
+from .config import Config, Nuisance
+from .steps import Response
+from .verbs import estimate, fit, iterations, load, save, unfold
+
+__all__ = [
+    "Config",
+    "Nuisance",
+    "Response",
+    "config",
+    "estimate",
+    "fit",
+    "information",
+    "iterations",
+    "load",
+    "response",
+    "save",
+    "steps",
+    "unfold",
+    "verbs",
+]

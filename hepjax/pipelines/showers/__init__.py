@@ -1,0 +1,1 @@
+"""Showers: what all their pipelines share."""

@@ -1,0 +1,8 @@
+"""SQuIRELS: refine showers of a fast simulation into those of the full one (arXiv:2308.12339).
+
+Lazy, so that `config` imports no jax; the names are listed in `__init__.pyi`.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
