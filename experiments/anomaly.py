@@ -32,9 +32,10 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 
-from hepjax import classifiers, data, metrics, nets, report, runs, training
+from hepjax import classifiers, data, metrics, nets, report, training
 from hepjax.pipelines import anomaly
 from hepjax.pipelines.showers import symmetry
+from hepjax.provenance import provenance
 from hepjax.training import spec
 from hepjax.types import Labelled, Showers, State
 
@@ -82,7 +83,7 @@ def main(options: Options) -> None:
     for name, job in jobs.items():
         if name not in results and options.only in ("", name):
             results[name] = job()
-            results["provenance"] = runs.provenance()
+            results["provenance"] = provenance()
             results["summary"] = summary(results)
             report.write_json(path, results)
             print(name, json.dumps(results["summary"]), flush=True)

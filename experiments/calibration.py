@@ -22,11 +22,12 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 
-from hepjax import data, metrics, report, runs
+from hepjax import data, metrics, report
 from hepjax.metrics.response import CENTRAL_68
 from hepjax.pipelines import calibration
 from hepjax.pipelines.calibration import regressor as calibration_regressor
 from hepjax.pipelines.calibration.verbs import Calibrated
+from hepjax.provenance import provenance
 from hepjax.training import spec
 from hepjax.types import Showers, State
 
@@ -84,7 +85,7 @@ def main(options: Options) -> None:
         "flags": {name: float(getattr(found["uniform", 0], name).mean()) for name in ("converged", "in_range")},
         "ms_per_shower": milliseconds(state, np.asarray(test.voxels[:1000])),
         "derivatives": derivatives(state, np.asarray(test.voxels[:20])),
-        "provenance": runs.provenance(),
+        "provenance": provenance(),
     }
     options.out.mkdir(parents=True, exist_ok=True)
     report.write_json(options.out / "calibration.json", results)

@@ -30,8 +30,9 @@ import jax
 import numpy as np
 import tyro
 
-from hepjax import data, evaluation, report, runs
+from hepjax import data, evaluation, report
 from hepjax.evaluation.calochallenge_config import Config
+from hepjax.provenance import provenance
 from hepjax.types import Showers
 
 SIGMAS = 3.0
@@ -66,7 +67,7 @@ def main(options: Options) -> None:
             found = scores(options, asked, reference, fault(np.random.default_rng(1), sample))
             results["scores"][name] = results["scores"].get(name, {}) | found
             done |= dict.fromkeys(asked, options.config.epochs)
-            results["provenance"] = runs.provenance()
+            results["provenance"] = provenance()
             report.write_json(path, results)
     if "log_posterior" not in results:
         results["log_posterior"] = log_posteriors(options, reference, sample)

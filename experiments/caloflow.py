@@ -26,8 +26,9 @@ import jax
 import numpy as np
 import tyro
 
-from hepjax import data, evaluation, report, runs
+from hepjax import data, evaluation, report
 from hepjax.pipelines import caloflow
+from hepjax.provenance import provenance
 from hepjax.training import spec
 from hepjax.types import Showers, State
 
@@ -68,7 +69,7 @@ def main(options: Options) -> None:
     for name, job in jobs.items():
         if name not in results and options.only in ("", name):
             results[name] = job()
-            results["provenance"] = runs.provenance()
+            results["provenance"] = provenance()
             options.out.mkdir(parents=True, exist_ok=True)
             report.write_json(path, results)
             print(name, json.dumps(brief(results[name])), flush=True)

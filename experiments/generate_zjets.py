@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 import tyro
 
-from hepjax import data, report, runs
+from hepjax import data, report
 from hepjax.data import zjets
+from hepjax.provenance import provenance
 from hepjax.types import Unfolding
 
 
@@ -49,7 +50,7 @@ def main(options: Options) -> None:
     options.samples.mkdir(parents=True, exist_ok=True)
     asked = {"pythia": (options.pythia, options.pythia_events), "vincia": (options.vincia, options.vincia_events)}
     results = {shower: study(options, shower, *numbers) for shower, numbers in asked.items()}
-    report.write_json(options.out, results | {"provenance": runs.provenance()})
+    report.write_json(options.out, results | {"provenance": provenance()})
 
 
 def study(options: Options, shower: str, seeds: int, events: int) -> dict[str, Any]:

@@ -21,8 +21,9 @@ import jax
 import numpy as np
 import tyro
 
-from hepjax import report, runs
+from hepjax import report
 from hepjax.pipelines import omnifold
+from hepjax.provenance import provenance
 from hepjax.training import spec
 from hepjax.types import Column, Measured, Unfolded, Unfolding
 
@@ -80,7 +81,7 @@ def main(options: Options) -> None:
         for row in results[name]:
             print(name, {key: row[key] for key in ("mean", "width", "pull_mean", "pull_width", "worst_log_ratio")})
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    report.write_json(options.out, results | {"provenance": runs.provenance()})
+    report.write_json(options.out, results | {"provenance": provenance()})
 
 
 def one(example: Example, options: Options, seed: int) -> dict[str, Any]:

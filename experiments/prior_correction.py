@@ -26,11 +26,12 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 
-from hepjax import metrics, report, runs
+from hepjax import metrics, report
 from hepjax.pipelines import unfolding
 from hepjax.pipelines.place import Place
 from hepjax.pipelines.posterior import prior
 from hepjax.pipelines.unfolding.config import Method
+from hepjax.provenance import provenance
 from hepjax.types import Column, Measured, Unfolding
 
 COLUMNS = (Column("x"), Column("y"))
@@ -62,10 +63,10 @@ def main(options: Options) -> None:
                 if name not in results:
                     results[name] = measure(posterior, smearing, seed, options.events)
                     options.out.parent.mkdir(parents=True, exist_ok=True)
-                    report.write_json(options.out, results | {"provenance": runs.provenance()})
+                    report.write_json(options.out, results | {"provenance": provenance()})
                     print(name, json.dumps(results[name]), flush=True)
     results["means"] = means(results, options)
-    report.write_json(options.out, results | {"provenance": runs.provenance()})
+    report.write_json(options.out, results | {"provenance": provenance()})
 
 
 def means(results: dict[str, Any], options: Options) -> dict[str, dict[str, float]]:

@@ -27,9 +27,10 @@ import numpy as np
 import tyro
 from matplotlib.figure import Figure
 
-from hepjax import metrics, report, runs
+from hepjax import metrics, report
 from hepjax.pipelines import profile_omnifold
 from hepjax.pipelines.profile_omnifold.config import CLASSIFIER
+from hepjax.provenance import provenance
 from hepjax.report.style import COLOURS, house_style, new_figure
 from hepjax.training import spec
 from hepjax.types import Column, Measured, Unfolding
@@ -82,7 +83,7 @@ def main(options: Options) -> None:
     results = {
         "studies": {name: summary(STUDIES[name], fits) for name, fits in found.items()},
         "config": spec.encode(config(STUDIES[SHOWN])),
-        "provenance": runs.provenance(),
+        "provenance": provenance(),
     }
     options.out.mkdir(parents=True, exist_ok=True)
     report.write_json(options.out / "profile_omnifold.json", results)

@@ -26,9 +26,10 @@ import jax
 import numpy as np
 import tyro
 
-from hepjax import data, evaluation, metrics, report, runs
+from hepjax import data, evaluation, metrics, report
 from hepjax.pipelines import squirels
 from hepjax.pipelines.squirels.config import DSB_CPU
+from hepjax.provenance import provenance
 from hepjax.training import spec
 from hepjax.types import Showers, State
 
@@ -69,7 +70,7 @@ def main(options: Options) -> None:
     for name, job in jobs.items():
         if name not in results and options.only in ("", name):
             results[name] = job()
-            results["provenance"] = runs.provenance()
+            results["provenance"] = provenance()
             results["summary"] = summary(results)
             options.out.mkdir(parents=True, exist_ok=True)
             report.write_json(path, results)

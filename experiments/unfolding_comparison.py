@@ -28,9 +28,10 @@ import jax
 import numpy as np
 import tyro
 
-from hepjax import data, evaluation, metrics, report, runs
+from hepjax import data, evaluation, metrics, report
 from hepjax.pipelines import posterior, unfolding
 from hepjax.pipelines.posterior.config import PUBLISHED
+from hepjax.provenance import provenance
 from hepjax.types import Column, Measured, State, Unfolded, Unfolding
 
 CONFIGS = {method: unfolding.Config(method) for method in unfolding.METHODS}
@@ -130,7 +131,7 @@ def unfold_all(tasks: dict[str, Task], name: str, seed: int, folder: Path) -> No
                 found["coverage"] = coverage(state, tasks[task])
         made = {"method": name, "selection": f"that of the task {task}", "seed": seed, **found}
         path.parent.mkdir(parents=True, exist_ok=True)
-        data.unfolding.write(path, unfolded, made | {"software": runs.provenance()})
+        data.unfolding.write(path, unfolded, made | {"software": provenance()})
         print(task, name, seed, f"{fitted - started:.0f} s", flush=True)
 
 
@@ -177,7 +178,7 @@ def measure(tasks: dict[str, Task], options: Options) -> None:
                 print(name, seed, "measured", flush=True)
             results[name][seed] = json.loads(path.read_text())
     options.out.mkdir(parents=True, exist_ok=True)
-    report.write_json(options.out / "unfolding_comparison.json", results | {"provenance": runs.provenance()})
+    report.write_json(options.out / "unfolding_comparison.json", results | {"provenance": provenance()})
 
 
 def compare(name: str, task: Task, seed: int, options: Options) -> dict[str, Any]:

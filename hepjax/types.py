@@ -299,3 +299,7 @@ class Unfolded:
 
     def __len__(self) -> int:
         return self.gen.shape[0]
+
+    def __getitem__(self, rows) -> Unfolded:
+        replicas = None if self.replicas is None else self.replicas[:, rows]
+        return Unfolded(self.gen[rows], self.weight[rows], self.columns, replicas)

@@ -5,8 +5,7 @@ import sys
 
 import pytest
 
-from hepjax import cli
-from hepjax.commands import compare
+from hepjax.app import cli, compare
 from hepjax.training import TrainingError
 from hepjax.types import InputError
 
@@ -17,7 +16,7 @@ COMPARE = ["compare", "--reference", "a.hdf5", "--generated", "b.hdf5", "--out",
 def test_help_imports_no_jax(words):
     script = f"""
 import sys
-from hepjax import cli
+from hepjax.app import cli
 try:
     cli.main({[*words, "--help"]})
 except SystemExit as end:
@@ -40,7 +39,7 @@ def test_help_tells_every_option(capsys):
 
 def test_a_command_in_a_process_of_its_own(tmp_path):
     words = ["compare", "--reference", "none.hdf5:full/test", "--generated", "none.hdf5", "--out", "out"]
-    done = subprocess.run([sys.executable, "-m", "hepjax.cli", *words], capture_output=True, text=True, cwd=tmp_path)
+    done = subprocess.run([sys.executable, "-m", "hepjax", *words], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 2 and not done.stdout
     assert done.stderr == "hepjax: none.hdf5: no such file, expected an HDF5 file\n"
     assert not list(tmp_path.iterdir())

@@ -6,7 +6,8 @@ import json
 import pytest
 from toys import TINY, physical
 
-from hepjax import data, demo
+from hepjax import data
+from hepjax.app import demo
 from hepjax.types import InputError
 
 pytestmark = pytest.mark.usefixtures("fast_compilation")

@@ -14,7 +14,8 @@ import tyro
 from documentation import COMMAND, PAGES, ROOT
 from toys import TINY, toy_showers
 
-from hepjax import cli, data, evaluation
+from hepjax import data, evaluation
+from hepjax.app import cli
 from hepjax.pipelines import squirels
 
 OF_OTHERS = ("--kill-on-bad-exit", "--requeue", "--gpus-")

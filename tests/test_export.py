@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from fitted import CASES, KEY, N, case_of, near
 
-from hepjax import cli, export
+from hepjax import export
+from hepjax.app import cli
 from hepjax.pipelines import unfolding
 from hepjax.training import checkpoint
 from hepjax.types import Geometry, InputError, State

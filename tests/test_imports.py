@@ -1,6 +1,7 @@
 """The house rules: imports run one way, a library stays in its room, files stay short, configuration imports no jax."""
 
 import ast
+import graphlib
 import subprocess
 import sys
 import tomllib
@@ -15,7 +16,7 @@ PACKAGE = ROOT / "hepjax"
 FILES = sorted(PACKAGE.rglob("*.py"))
 MAX_LINES = 400
 
-BASE = {"types", "draws", "files", "losses", "devices", "caching", "units", "columns", "tags"}
+BASE = {"types", "draws", "files", "losses", "devices", "caching", "units", "columns", "tags", "provenance"}
 FUNCTIONS = {"transforms", "nets", "dynamics"}
 MODELS = {"bridges", "classifiers", "flows"}
 ROOMS = BASE | FUNCTIONS | MODELS | {"inference", "training", "metrics", "data", "report", "evaluation", "pipelines"}
@@ -29,6 +30,7 @@ ALLOWED = {
     "devices": {"types", "caching"},
     "units": {"types"},
     "columns": set(),
+    "provenance": {"caching"},
     **dict.fromkeys(FUNCTIONS, BASE),
     **dict.fromkeys(MODELS, BASE | FUNCTIONS),
     "inference": BASE | FUNCTIONS | MODELS,
@@ -38,13 +40,10 @@ ALLOWED = {
     "report": BASE | {"metrics"},
     "evaluation": BASE | {"classifiers", "nets", "transforms", "training", "metrics"},
     "pipelines": BASE | FUNCTIONS | MODELS | {"inference", "training", "metrics", "data"},
-    "runs": ROOMS | {"cli"},  # for the types of its options, which import no jax
-    "streams": ROOMS | {"runs", "cli"},
-    "export": ROOMS | {"runs"},
-    "commands": ROOMS | {"runs", "streams", "export", "cli"},
-    "demo": ROOMS | {"runs"},
+    "export": ROOMS,
+    "app": ROOMS | {"export", "compilation"},
     "compilation": set(),
-    "cli": ROOMS | {"commands", "compilation", "demo"},
+    "__main__": {"app"},
 }
 """A room, and the other rooms that it may import; the root of the package, with its version, is open to all."""
 
@@ -115,6 +114,37 @@ def test_the_rules_allow_what_they_should():
     assert not breaches("training/checkpoint.py", "import orbax.checkpoint\nfrom hepjax import __version__")
 
 
+def test_rooms_do_not_import_each_other():
+    """The table can be sorted: what a room imports comes before it."""
+    order = list(graphlib.TopologicalSorter(ALLOWED).static_order())
+    assert order[-1] == "__main__" and order.index("pipelines") < order.index("app")
+
+
+def files_imported(path: Path) -> set[Path]:
+    """Files of the package that one imports, at any depth of its syntax tree; an `__init__.py` that is lazy, none."""
+    relative = path.relative_to(ROOT)
+    module = ".".join(relative.with_suffix("").parts).removesuffix(".__init__")
+    found = set()
+    for name in imports(path.read_text(), module, path.name == "__init__.py"):
+        parts = name.split(".")
+        places = [ROOT.joinpath(*parts[:n]) for n in range(len(parts), 0, -1)]
+        candidates = [p for place in places for p in (place.with_suffix(".py"), place / "__init__.py")]
+        if parts[0] == "hepjax":
+            found |= {p for p in candidates if p in FILES and p != path}.intersection(candidates[:4])
+    return found
+
+
+def test_files_do_not_import_each_other():
+    """File by file, too, there are no circles: raises CycleError, which names one."""
+    graph = {path: files_imported(path) for path in FILES if path.name != "__init__.py"}
+    found = list(graphlib.TopologicalSorter(graph).static_order())
+    assert len(found) >= len(graph)
+    assert {PACKAGE / "app" / "runs.py", PACKAGE / "pipelines" / "options.py"} <= graph[PACKAGE / "app" / "chunks.py"]
+    circle = {"a.py": {"b.py"}, "b.py": {"a.py"}}
+    with pytest.raises(graphlib.CycleError):
+        graphlib.TopologicalSorter(circle).prepare()
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_files_are_short(path):
     assert len(path.read_text().splitlines()) <= MAX_LINES
@@ -154,8 +184,8 @@ def test_what_is_imported_is_declared():
 
 def config_modules() -> list[str]:
     """The package itself, its command line, and the modules of frozen dataclasses that the command line reads."""
-    paths = [p.relative_to(ROOT).with_suffix("") for p in FILES if p.stem.endswith("config")]
-    return ["hepjax", "hepjax.cli", *(".".join(p.parts) for p in paths)]
+    paths = [p.relative_to(ROOT).with_suffix("") for p in FILES if p.stem.endswith(("config", "options"))]
+    return ["hepjax", "hepjax.app.cli", "hepjax.pipelines.table", *(".".join(p.parts) for p in paths)]
 
 
 @pytest.mark.parametrize("module", config_modules())

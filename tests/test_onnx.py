@@ -11,7 +11,8 @@ import onnx
 import pytest
 from fitted import KEY, N, calibration_state, case_of, near
 
-from hepjax import cli, export
+from hepjax import export
+from hepjax.app import cli
 from hepjax.draws import LAWS
 from hepjax.export import Exportable, Field, onnx_program
 from hepjax.pipelines import calibration, unfolding

@@ -43,8 +43,9 @@ import torch
 import torch_bridges
 import tyro
 
-from hepjax import bridges, dynamics, nets, report, runs
+from hepjax import bridges, dynamics, nets, report
 from hepjax.pipelines import squirels
+from hepjax.provenance import provenance
 from hepjax.training.config import Config
 from hepjax.training.loop import fit
 from hepjax.types import Bridge, Coupled, Net, Params
@@ -90,7 +91,7 @@ def main(options: Options) -> None:
             "squirels": time_training("squirels", squirels_case(), options.repeats),
         },
         "sampled_events_per_second": time_sampling(sbunfold, options.repeats),
-        "provenance": runs.provenance() | {"torch": torch.__version__, "cpu": cpu_model(), "load_before": load},
+        "provenance": provenance() | {"torch": torch.__version__, "cpu": cpu_model(), "load_before": load},
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)
     report.write_json(options.out, results)

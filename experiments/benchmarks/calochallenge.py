@@ -30,9 +30,10 @@ import h5py
 import numpy as np
 import tyro
 
-from hepjax import report, runs
+from hepjax import report
 from hepjax.data import geometry as geometries
 from hepjax.metrics import calorimeter
+from hepjax.provenance import provenance
 from hepjax.types import Geometry, Showers
 
 ROWS_A_CHUNK = 512
@@ -59,7 +60,7 @@ def main(options: Options) -> None:
     results: dict[str, Any] = {"features": features(options.repeats)}
     for dataset, showers in (("2", options.set_2), ("3", options.set_3)):
         results[f"evaluate_set_{dataset}"] = evaluate(dataset, showers)
-    results["provenance"] = runs.provenance() | {"load_before": f"{load:.2f}"}
+    results["provenance"] = provenance() | {"load_before": f"{load:.2f}"}
     options.out.parent.mkdir(parents=True, exist_ok=True)
     report.write_json(options.out, results)
 
@@ -71,7 +72,7 @@ def evaluate(dataset: str, showers: int) -> dict[str, Any]:
         reference, generated = (Path(folder) / f"{name}.hdf5" for name in ("reference", "generated"))
         write(reference, geometry, showers, seed=0)
         write(generated, geometry, showers, seed=1, scale=1.01)
-        command = [sys.executable, "-m", "hepjax.cli", "calochallenge", "evaluate", "--dataset", dataset]
+        command = [sys.executable, "-m", "hepjax", "calochallenge", "evaluate", "--dataset", dataset]
         command += ["--reference", str(reference), "--generated", str(generated), "--out", f"{folder}/report"]
         started = time.perf_counter()
         subprocess.run([*command, "--metrics", *METRICS], check=True)

@@ -34,7 +34,8 @@ import torch_bridges
 import torch_continuous_flow as peer
 import tyro
 
-from hepjax import flows, nets, report, runs
+from hepjax import flows, nets, report
+from hepjax.provenance import provenance
 from hepjax.training.loop import fit
 from hepjax.types import Events, Flow, Net, Params
 
@@ -76,7 +77,7 @@ def main(options: Options) -> None:
         "training_steps_per_second": training,
         "sampled_events_per_second": timed("sampling", samplers(case), SAMPLED, options.repeats),
         "log_prob_events_per_second": timed("log_prob", log_probs(case), SCORED, options.repeats),
-        "provenance": runs.provenance() | versions | {"load_before": load},
+        "provenance": provenance() | versions | {"load_before": load},
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)
     report.write_json(options.out, results)

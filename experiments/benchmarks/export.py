@@ -40,12 +40,13 @@ import jax
 import numpy as np
 import tyro
 
-from hepjax import data, export, report, runs
+from hepjax import data, export, report
 from hepjax.data import samples
 from hepjax.pipelines import anomaly, calibration, caloflow, omnifold, squirels, unfolding
 from hepjax.pipelines.anomaly import model as anomaly_model
 from hepjax.pipelines.caloflow import model as caloflow_model
 from hepjax.pipelines.unfolding.config import Method
+from hepjax.provenance import provenance
 from hepjax.training import Config as Training
 from hepjax.types import InputError, Measured, State
 
@@ -94,9 +95,9 @@ def main(options: Options) -> None:
         for form in options.formats:
             row = results[name] if form == "jax" else results[name][form]
             print(f"{name}, {form}: {summary(row)}", flush=True)
-    provenance = runs.provenance() | {"cpu": bench.cpu_model(), "load_before": load}
+    made = provenance() | {"cpu": bench.cpu_model(), "load_before": load}
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    report.write_json(options.out, {"batch_size": 1, "threads": 1, "models": results, "provenance": provenance})
+    report.write_json(options.out, {"batch_size": 1, "threads": 1, "models": results, "provenance": made})
 
 
 def measure(case: Case, options: Options) -> dict[str, Any]:

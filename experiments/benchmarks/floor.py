@@ -41,8 +41,9 @@ import numpy as np
 import operations
 import tyro
 
-from hepjax import bridges, dynamics, flows, nets, report, runs
+from hepjax import bridges, dynamics, flows, nets, report
 from hepjax.pipelines import squirels
+from hepjax.provenance import provenance
 from hepjax.training import Config, epoch, loop
 from hepjax.types import Bridge, Coupled, Events
 
@@ -95,8 +96,8 @@ def main(options: Options) -> None:
         print(
             f"{name}: {row['microseconds']:.0f} us, floor {row['floor_microseconds']:.0f} us", row["trace"], flush=True
         )
-    provenance = runs.provenance() | {"load_before": f"{load:.2f}"}
-    report.write_json(options.out, {"threads": 1, "best_a_second": best, "work": results, "provenance": provenance})
+    made = provenance() | {"load_before": f"{load:.2f}"}
+    report.write_json(options.out, {"threads": 1, "best_a_second": best, "work": results, "provenance": made})
 
 
 def best_rates(repeats: int) -> dict[str, float]:

@@ -34,7 +34,8 @@ import torch
 import tyro
 import zuko
 
-from hepjax import flows, report, runs
+from hepjax import flows, report
+from hepjax.provenance import provenance
 from hepjax.types import Flow, Params
 
 DIM, DIM_COND, BATCH = 8, 2, 1024
@@ -68,7 +69,7 @@ def main(options: Options) -> None:
     results: dict[str, Any] = {
         "events_per_second": {name: time_case(name, case, options) for name, case in cases().items()},
         "batch_size": BATCH,
-        "provenance": runs.provenance() | versions() | {"load_before": load},
+        "provenance": provenance() | versions() | {"load_before": load},
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)
     report.write_json(options.out, results)

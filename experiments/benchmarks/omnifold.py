@@ -30,8 +30,9 @@ import numpy as np
 import tyro
 
 from hepjax import data as readers
-from hepjax import metrics, report, runs
+from hepjax import metrics, report
 from hepjax.pipelines import omnifold
+from hepjax.provenance import provenance
 from hepjax.types import Column, Measured, Unfolding
 
 HERE = Path(__file__).parent
@@ -91,7 +92,7 @@ def main(options: Options) -> None:
             print(name, title, row, flush=True)
     packages = {package: version(package) for package in ("omnifold", "tensorflow", "keras")}
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    report.write_json(options.out, results | {"provenance": runs.provenance() | packages})
+    report.write_json(options.out, results | {"provenance": provenance() | packages})
 
 
 def gaussian(events: int) -> Case:

@@ -32,7 +32,8 @@ from typing import Any
 import numpy as np
 import tyro
 
-from hepjax import report, runs
+from hepjax import report
+from hepjax.provenance import provenance
 
 WORKER = Path(__file__).with_name("scaling_worker.py")
 TOLERANCE = {"float32": 1e-4, "float64": 1e-9}
@@ -69,7 +70,7 @@ def main(options: Options) -> None:
         "steps": options.steps,
         "layouts": {name: row(name, seconds, options) for name in LAYOUTS},
         "agreement": distances,
-        "provenance": runs.provenance() | {"load_before": f"{load:.2f}"},
+        "provenance": provenance() | {"load_before": f"{load:.2f}"},
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)
     report.write_json(options.out, results)

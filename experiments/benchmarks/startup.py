@@ -28,8 +28,9 @@ from typing import Any
 import h5py
 import tyro
 
-from hepjax import data, report, runs
+from hepjax import data, report
 from hepjax.data import hdf5, samples
+from hepjax.provenance import provenance
 
 CHILD = Path(__file__).with_name("startup_child.py")
 TRAINED, APPLIED = 600, 64
@@ -60,11 +61,11 @@ def main(options: Options) -> None:
                 print(f"{command}: {results[command]}", flush=True)
     quick = {
         "help": seconds([str(Path(sys.executable).with_name("hepjax")), "--help"], options.repeats),
-        "imports": seconds([sys.executable, "-c", "import hepjax.commands.squirels"], options.repeats),
+        "imports": seconds([sys.executable, "-c", "import hepjax.pipelines.squirels.record"], options.repeats),
     }
-    provenance = runs.provenance() | {"load_before": f"{load:.2f}"}
+    made = provenance() | {"load_before": f"{load:.2f}"}
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    report.write_json(options.out, {"seconds": quick, "commands": results, "provenance": provenance})
+    report.write_json(options.out, {"seconds": quick, "commands": results, "provenance": made})
 
 
 def write_inputs(folder: Path) -> None:
@@ -111,7 +112,7 @@ def measure(arguments: Sequence[str], cache: Path, repeats: int) -> dict[str, An
     child = [sys.executable, str(CHILD), *arguments]
     cold, *warm = (seconds(child, 1, environment) for _ in range(repeats + 1))
     if "fit" in arguments:  # the child ended before there was a model for the commands that apply one
-        subprocess.run([sys.executable, "-m", "hepjax.cli", *arguments], env=environment, check=True)
+        subprocess.run([sys.executable, "-m", "hepjax", *arguments], env=environment, check=True)
     median = statistics.median(warm)
     return {"cold": cold, "warm": median, "lowest": min(warm), "highest": max(warm), "ratio": cold / median}
 

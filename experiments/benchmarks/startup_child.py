@@ -8,7 +8,7 @@ A command that trains nothing runs to its end.
 import os
 import sys
 
-from hepjax.cli import main
+from hepjax.app.cli import main
 from hepjax.training import loop
 
 # The loop looks at the numbers of a call as soon as they are there.

@@ -35,9 +35,10 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 
-from hepjax import data, nets, report, runs, training
+from hepjax import data, nets, report, training
 from hepjax.data import geometry as geometries
 from hepjax.pipelines.showers import stored
+from hepjax.provenance import provenance
 from hepjax.types import Showers
 
 GEOMETRY = geometries.named("calochallenge_2")
@@ -83,7 +84,7 @@ def main(options: Options) -> None:
             for way, name in WAYS.items():
                 turns[way].append(in_process(options, files[name], way))
     results = {"showers": showers, "memory_gib": options.memory_gib, "files_gib": sizes, **summary(turns)}
-    results["provenance"] = runs.provenance() | {"load_before": f"{load:.2f}"}
+    results["provenance"] = provenance() | {"load_before": f"{load:.2f}"}
     options.out.parent.mkdir(parents=True, exist_ok=True)
     report.write_json(options.out, results)
     for way in WAYS:

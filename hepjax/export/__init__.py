@@ -10,9 +10,8 @@ noise = export.noise(state, key, rows) # its noise, with which it gives the numb
 """
 
 from hepjax.export.artefact import FORMATS, noise, read, write
-from hepjax.export.exportable import Exportable, Field
 from hepjax.export.loader import load
-from hepjax.export.models import MODELS, Model
 from hepjax.export.onnx_loader import load as load_onnx
+from hepjax.pipelines.exportable import Exportable, Field
 
-__all__ = ["FORMATS", "MODELS", "Exportable", "Field", "Model", "load", "load_onnx", "noise", "read", "write"]
+__all__ = ["FORMATS", "Exportable", "Field", "load", "load_onnx", "noise", "read", "write"]

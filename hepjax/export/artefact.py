@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,11 +14,12 @@ import jax
 from jax import export
 from jaxtyping import Array, Float, Int
 
-from hepjax import report, runs
+from hepjax import report
 from hepjax.export import onnx_program
-from hepjax.export.exportable import BATCH, KEY, Exportable, Field, Program
-from hepjax.export.models import MODELS, Model
 from hepjax.files import atomic_write
+from hepjax.pipelines import table
+from hepjax.pipelines.exportable import BATCH, KEY, Exportable, Field, Program
+from hepjax.provenance import provenance
 from hepjax.training import checkpoint, spec
 from hepjax.types import InputError, PRNGKey, State
 
@@ -25,13 +27,16 @@ RECORD = "record.json"
 PLATFORMS = ("cpu", "cuda")
 
 
-def read(folder: Path) -> State:
-    """The fitted state of a run folder, whichever its pipeline.
+def read(folder: str | os.PathLike[str]) -> State:
+    """The fitted state of a checkpoint, whichever its pipeline.
 
     Raises InputError where there is none, or that of a pipeline whose models are no functions of events.
     """
-    path = folder / runs.CHECKPOINT
-    return _model(checkpoint.read_spec(path), path).pipeline.load(path)
+    models = {kind: pipeline for pipeline in table.pipelines().values() for kind in pipeline.exportable}
+    found = type(checkpoint.read_spec(folder))
+    if found not in models:
+        raise InputError(f"{folder}: holds another model, expected one of {', '.join(_exportable_names())}")
+    return models[found].load(folder)
 
 
 def write(folder: Path, state: State, form: str = "jax") -> None:
@@ -43,7 +48,7 @@ def write(folder: Path, state: State, form: str = "jax") -> None:
     their first axis that of the events. Raises InputError for a state that is no function of events, such as that of
     Profile OmniFold, and for one that has no form in ONNX.
     """
-    kind, model = FORMATS[form], _model(state.spec, "state").exportable(state)
+    kind, model = FORMATS[form], _exportable(state)
     made = kind.program(model, state)
     with atomic_write(folder / kind.file) as temporary:
         temporary.write_bytes(made.content)
@@ -54,7 +59,7 @@ def write(folder: Path, state: State, form: str = "jax") -> None:
 
 def noise(state: State, key: PRNGKey, rows: Int[Array, " n"]) -> dict[str, Float[Array, "n numbers"]]:
     """What the live model draws for events with these rows: the noise that goes into its form in ONNX, by name."""
-    return onnx_program.noise(_model(state.spec, "state").exportable(state), state, key, rows)
+    return onnx_program.noise(_exportable(state), state, key, rows)
 
 
 def program(model: Exportable, state: State) -> export.Exported:
@@ -78,12 +83,16 @@ def program(model: Exportable, state: State) -> export.Exported:
     return export.export(jax.jit(function), platforms=PLATFORMS)(*map(like, model.inputs))
 
 
-def _model(kind: Any, where: Path | str) -> Model:
-    """The model of a specification."""
-    if type(kind) not in MODELS:
-        names = sorted({model.pipeline.__name__.split(".")[-1] for model in MODELS.values()})
-        raise InputError(f"{where}: holds another model, expected one of {', '.join(names)}")
-    return MODELS[type(kind)]
+def _exportable(state: State) -> Exportable:
+    """The model of a state as a function of arrays."""
+    for pipeline in table.pipelines().values():
+        if type(state.spec) in pipeline.exportable:
+            return pipeline.exportable[type(state.spec)](state)
+    raise InputError(f"state: holds another model, expected one of {', '.join(_exportable_names())}")
+
+
+def _exportable_names() -> list[str]:
+    return sorted(name for name, pipeline in table.pipelines().items() if pipeline.exportable)
 
 
 def _artefact(model: Exportable, state: State) -> Program:
@@ -123,7 +132,7 @@ def _record(state: State, model: Exportable, file: str, made: Program) -> dict[s
         "batch": f"{BATCH}, the number of events, is any above zero",
         **made.further,
         "spec": spec.encode(state.spec),
-        "provenance": runs.provenance(),
+        "provenance": provenance(),
     }
 
 

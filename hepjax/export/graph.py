@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from hepjax.export.exportable import BATCH
 from hepjax.export.walk import Unknown
+from hepjax.pipelines.exportable import BATCH
 from hepjax.types import InputError
 
 OPSET, IR_VERSION = 17, 8

@@ -12,10 +12,10 @@ from jax.extend import core
 from jaxtyping import Array, Float, Int
 
 from hepjax.draws import LAWS
-from hepjax.export.exportable import BATCH, KEY, Exportable, Field, Program
 from hepjax.export.graph import OPSET, Graph, Value
 from hepjax.export.operators import emit
 from hepjax.export.walk import Unknown, law_of, walk
+from hepjax.pipelines.exportable import BATCH, KEY, Exportable, Field, Program
 from hepjax.types import PRNGKey, State
 
 

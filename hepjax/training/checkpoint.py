@@ -8,7 +8,6 @@ and read by each for itself, a fit under way is written and restored by all toge
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import json
 import logging
 import os
@@ -24,12 +23,13 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from hepjax import devices
-from hepjax.caching import cached
+from hepjax.provenance import versions
 from hepjax.training import spec as specs
 from hepjax.training.table import release
 from hepjax.types import InputError, State
 
 CONFIG = "config.json"
+CHECKPOINT = "checkpoint"  # in a run folder
 ARRAYS = "arrays"
 SPARE_BYTES = 1 << 18  # what orbax writes beside the arrays
 
@@ -70,7 +70,7 @@ def load(path: str | os.PathLike[str], build: Callable[[Any], State]) -> State:
     """Read a trained state.
 
     Args:
-        path: a folder written by `save`.
+        path: a folder written by `save`, or a run folder that holds one.
         build: specification -> `State` of arrays or `jax.ShapeDtypeStruct` with the shapes to expect, for instance
             by `jax.eval_shape`.
 
@@ -78,7 +78,7 @@ def load(path: str | os.PathLike[str], build: Callable[[Any], State]) -> State:
         InputError: there is no checkpoint, it is damaged, or it does not have the shapes to expect.
     """
     spec = read_spec(path)
-    like = build(spec)
+    path, like = _folder(path), build(spec)
     with _one_line(f"{path}/{ARRAYS}: damaged, or of another model"), _checkpointer() as checkpointer:
         target = _abstract({"constants": like.constants, "params": like.params})
         arrays = checkpointer.restore(Path(path).absolute() / ARRAYS, target)
@@ -95,10 +95,17 @@ def read_kind(path: str | os.PathLike[str]) -> str | None:
     return _read_config(path, lambda spec: spec.get(specs.KIND) if isinstance(spec, dict) else None)
 
 
+def _folder(path: str | os.PathLike[str]) -> Path:
+    """The checkpoint that a folder is, or that a run folder holds."""
+    inside = Path(path) / CHECKPOINT
+    return inside if (inside / CONFIG).is_file() else Path(path)
+
+
 def _read_config(path: str | os.PathLike[str], read: Callable[[Any], Any]) -> Any:
     """What is read of the specification in a file; raises InputError where there is none."""
+    path = _folder(path)
     try:
-        return read(json.loads((Path(path) / CONFIG).read_text())["spec"])
+        return read(json.loads((path / CONFIG).read_text())["spec"])
     except OSError as error:
         raise InputError(f"{path}: no checkpoint here; expected a folder with {CONFIG}") from error
     except (ValueError, KeyError, TypeError) as error:
@@ -152,12 +159,6 @@ class Store:
 
     def _writing(self) -> contextlib.AbstractContextManager[None]:
         return _one_line(f"{self.folder}: cannot write the checkpoint")
-
-
-@cached
-def versions() -> dict[str, str]:
-    """Versions of hepjax and jax, to be kept beside results."""
-    return {package: importlib.metadata.version(package) for package in ("hepjax", "jax")}
 
 
 def _require_space(folder: Path, arrays: Any) -> None:

@@ -6,7 +6,7 @@ import jax
 import pytest
 from toys import TINY, toy_showers
 
-from hepjax import cli
+from hepjax.app import cli
 from hepjax.data import showers
 from hepjax.pipelines.squirels import model
 from hepjax.pipelines.squirels import verbs as squirels

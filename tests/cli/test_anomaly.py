@@ -33,7 +33,7 @@ N = 100
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     """The run folder of a fit to 400 showers on 4 x 4 cells."""
-    from hepjax import cli
+    from hepjax.app import cli
 
     folder = tmp_path_factory.mktemp("anomaly")
     data.showers.write(folder / "background.hdf5", toy_showers(0, 4 * N))

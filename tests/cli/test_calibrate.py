@@ -26,7 +26,7 @@ def sample(tmp_path_factory):
 @pytest.fixture(scope="module")
 def model(sample, tmp_path_factory):
     """A run folder."""
-    from hepjax import cli
+    from hepjax.app import cli
 
     out = tmp_path_factory.mktemp("runs") / "cal"
     assert cli.main(["calibrate", "fit", "--showers", str(sample), "--out", str(out), *SMALL]) == 0

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hepjax import cli
+from hepjax.app import cli
 from hepjax.data import geometry, showers, submission
 from hepjax.pipelines import caloflow
 from hepjax.pipelines.caloflow import training as caloflow_training

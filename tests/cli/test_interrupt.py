@@ -2,8 +2,8 @@
 
 import pytest
 
-from hepjax.commands import compare
-from hepjax.pipelines import squirels
+from hepjax.app import compare
+from hepjax.pipelines.squirels import record
 
 WORDS = {
     "squirels fit": ("squirels", "fit", "--fast", "fast.hdf5", "--full", "full.hdf5"),
@@ -21,7 +21,7 @@ def test_a_fit_says_that_resume_goes_on(files, tmp_path, run, monkeypatch, overw
         folder.mkdir(parents=True)
         stop()
 
-    monkeypatch.setattr(squirels, "fit", fit)
+    monkeypatch.setattr(record, "PIPELINE", record.PIPELINE._replace(fit=fit))
     words = [files / word if word.endswith("hdf5") else word for word in WORDS["squirels fit"]]
     if overwrite:
         (tmp_path / "out").mkdir()

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 from toys import toy_showers
 
-from hepjax import cli, data, runs
+from hepjax import data
+from hepjax.app import cli
+from hepjax.pipelines.showers import stored
 
 pytestmark = pytest.mark.usefixtures("fast_compilation")
 
@@ -38,7 +40,7 @@ def test_the_budget_decides(showers, tmp_path, capsys):
     said = capsys.readouterr()
     assert said.out.endswith("showers are read while training\n") and said.out.count("\n") == 1 and not said.err
     assert (tmp_path / "small" / "checkpoint").is_dir()
-    with runs.showers(str(showers), 1e-3, lambda geometry: 3) as found:
+    with stored.opened(str(showers), 1e-3, lambda geometry: 3) as found:
         assert len(found) == 1000 and isinstance(found, data.showers.Showers)
 
 

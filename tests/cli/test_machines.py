@@ -32,7 +32,7 @@ def distributed(sample_of_each, out):
     """Fit in two processes, which all read a file of their own."""
     words = ("--distributed", "--devices", "all", "--coordinator", processes.free_address(), "--processes", "2")
     commands = (fit(sample, out, *words, "--process", i) for i, sample in enumerate(sample_of_each))
-    return processes.run(*(["-m", "hepjax.cli", *command] for command in commands))
+    return processes.run(*(["-m", "hepjax", *command] for command in commands))
 
 
 def test_two_processes_leave_the_run_folder_of_one(sample, tmp_path, run):

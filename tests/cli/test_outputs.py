@@ -1,5 +1,6 @@
 """An output is never an input: no command writes over what it reads, by whatever name."""
 
+import dataclasses
 import os
 import shutil
 import typing
@@ -7,13 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from hepjax import cli
-from hepjax.cli import common
+from hepjax.app import cli
 
 OTHERS = {"beside", "command", "conditions", "coordinator", "observables", "out", "selection"}
 
 
-def every_command(kind=cli.Command):
+def every_command(kind):
     """The classes of options of all commands, those of a pipeline's own commands too."""
     found = []
     for one in typing.get_args(kind):
@@ -25,14 +25,13 @@ def every_command(kind=cli.Command):
 
 
 def test_every_option_is_known_to_name_a_file_or_not():
-    """A new option that is a text or a path belongs to `common.INPUTS`, or to those above."""
-    commands, named = every_command(), set()
+    """A new option that is a text or a path is marked as one to read, or belongs to those above."""
+    commands = every_command(cli.commands())
+    assert len(commands) > 10
     for command in commands:
         hints = typing.get_type_hints(command)
-        named |= {
-            name for name, hint in hints.items() if "str" in str(hint) or "Path" in str(hint) or hint in (str, Path)
-        }
-    assert len(commands) > 10 and named - OTHERS == set(common.INPUTS)
+        named = {n for n, hint in hints.items() if "str" in str(hint) or "Path" in str(hint) or hint in (str, Path)}
+        assert named - OTHERS == {field.name for field in dataclasses.fields(command) if field.metadata.get("read")}
 
 
 @pytest.fixture
@@ -69,7 +68,7 @@ REFUSED = {
     "export": ("export --model {} --out {} --overwrite", "run", "run", "run: holds the input model (run/checkpoint)"),
     "fit": ("squirels fit --fast fast.hdf5 --full {} --out {} --overwrite", "full.hdf5", ".", "holds the input fast"),
     "several": (
-        "calochallenge evaluate --dataset 2 --reference full.hdf5 --generated fast.hdf5 {} --out {} --overwrite",
+        "calochallenge evaluate --dataset 2 --reference /elsewhere/full.hdf5 --generated fast.hdf5 {} --out {} --overwrite",
         "test.hdf5", "here", "here: holds the input generated (fast.hdf5)",
     ),
 }  # fmt: skip

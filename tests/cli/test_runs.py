@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from toys import TINY, physical, same_numbers
 
-from hepjax import cli, data
+from hepjax import data
+from hepjax.app import cli
 from hepjax.pipelines import squirels
 
 pytestmark = pytest.mark.usefixtures("fast_compilation")
@@ -46,7 +47,7 @@ def config(out):
 def kill_at_a_random_moment(command, started):
     """Run a command in a process of its own, and kill it some time after the path `started` has appeared."""
     environment = os.environ | {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
-    process = subprocess.Popen([sys.executable, "-m", "hepjax.cli", *command], env=environment)
+    process = subprocess.Popen([sys.executable, "-m", "hepjax", *command], env=environment)
     deadline = time.monotonic() + 240
     while not started.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)

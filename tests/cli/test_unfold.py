@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from toys import measured, toy_unfolding
 
-from hepjax import data, streams
+from hepjax import data
+from hepjax.app import chunks
 from hepjax.pipelines import unfolding
 
 pytestmark = pytest.mark.usefixtures("fast_compilation")
@@ -56,7 +57,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def models(folder):
     """Run folders by method."""
-    from hepjax import cli
+    from hepjax.app import cli
 
     methods = ("sbunfold", "omnifold")
     for method in methods:
@@ -67,7 +68,7 @@ def models(folder):
 @pytest.fixture(scope="module")
 def unfolded(folder, models):
     """Files of unfolded events by method, made from data without particle level whose columns are in another order."""
-    from hepjax import cli
+    from hepjax.app import cli
 
     files = {method: folder / f"{method}.hdf5" for method in models}
     for method, model in models.items():
@@ -112,7 +113,7 @@ def test_unfolded_events_are_written(method, unfolded, models):
 
 
 def test_chunks_and_one_piece_are_the_same(folder, unfolded, models, run, tmp_path, monkeypatch):
-    monkeypatch.setattr(streams, "chunk_rows", lambda _: 160)
+    monkeypatch.setattr(chunks, "chunk_rows", lambda _: 160)
     out = tmp_path / "unfolded.hdf5"
     command = ("unfold", "apply", "--model", models["sbunfold"], "--data", folder / "blind.hdf5", "--out", out)
     assert run(*command) == (0, "")

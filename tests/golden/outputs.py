@@ -28,7 +28,7 @@ import h5py
 import numpy as np
 from run_documentation import QUICK, make_inputs
 
-from hepjax import cli
+from hepjax.app import cli
 
 RECORD = Path(__file__).with_name("outputs.json")
 FITS = {

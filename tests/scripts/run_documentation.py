@@ -20,7 +20,8 @@ import h5py
 import numpy as np
 from toys import toy_showers, toy_unfolding
 
-from hepjax import cli, data
+from hepjax import data
+from hepjax.app import cli
 from hepjax.types import Showers
 
 FIT = "training.epochs=1 training.batch-size=50"

@@ -61,6 +61,8 @@ def write_part(path: Path, unfolded: Unfolded) -> None:
     """Write some of the unfolded events, for `read_parts` alone, as one new file that is whole or absent."""
     with hdf5.create(path) as file:
         file[GEN], file[WEIGHT] = np.asarray(unfolded.gen), np.asarray(unfolded.weight)
+        if unfolded.replicas is not None:
+            file[REPLICAS] = np.asarray(unfolded.replicas)
 
 
 def read_parts(parts: Sequence[Path], columns: tuple[Column, ...]) -> Unfolded:
@@ -68,9 +70,11 @@ def read_parts(parts: Sequence[Path], columns: tuple[Column, ...]) -> Unfolded:
     read = []
     for address in map(Address, parts):
         with hdf5.opened(address, (GEN, WEIGHT)) as group, hdf5.readable(address):
-            read.append([np.asarray(group[key]) for key in (GEN, WEIGHT)])
-    gen, weight = (np.concatenate(arrays) for arrays in zip(*read, strict=True))
-    return Unfolded(gen, weight, columns)
+            replicas = np.asarray(group[REPLICAS]) if REPLICAS in group else None
+            read.append((np.asarray(group[GEN]), np.asarray(group[WEIGHT]), replicas))
+    gen, weight, replicas = zip(*read, strict=True)
+    every = None if replicas[0] is None else np.concatenate(replicas, axis=1)
+    return Unfolded(np.concatenate(gen), np.concatenate(weight), columns, every)
 
 
 def check_unfolded(unfolded: Unfolded, where: Name = "unfolded") -> None:

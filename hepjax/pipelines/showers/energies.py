@@ -7,11 +7,12 @@ between neighbours there: these are let pass, and counted. Further out a model e
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import numpy as np
 from jax.core import Tracer
 
-from hepjax import data
+from hepjax import data, devices
 from hepjax.types import AnyArray, InputError
 
 BEYOND = 1.05
@@ -46,6 +47,20 @@ def require(energies: AnyArray, known: Range, extrapolate: bool, where: data.sho
     data.showers.check_energies(np.asarray(energies), where)
     if not extrapolate:
         _require_known(np.asarray(energies), known, where)
+
+
+def require_stored(stored: data.showers.Values, known: Range, extrapolate: bool) -> None:
+    """Raise InputError, in all processes, unless all incident energies of a file are some that a model knows."""
+    with devices.together():
+        values = devices.rows(stored.__getitem__, len(stored))
+        require(values, known, extrapolate, stored.address)
+
+
+def say_outside(path: Path) -> str:
+    """Return what to say of a table with the column `in_range`, where no shower has an energy of the training."""
+    if data.tables.read(path)["in_range"].any():
+        return ""
+    return f"{path}: no shower is in_range of the training's energies; cells are expected in MeV"
 
 
 def _require_known(energies: np.ndarray, known: Range, where: data.showers.Where) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +36,36 @@ class Stored:
     def geometry(self) -> Geometry:
         """Their geometry."""
         return self.showers[:1].geometry
+
+
+@contextlib.contextmanager
+def opened(address: str, memory_gib: float | None, copies: Callable[[Geometry], int]) -> Iterator[Showers | Stored]:
+    """Give the showers of a file to a block that fits them: in memory where they fit, else on disk, and say so.
+
+    memory_gib: what they may take, a half of the memory by default. copies: how many times a fit in memory has them
+    there. Raises InputError for a budget that is none, and as `data.showers.opened` does.
+    """
+    budget = devices.of_first(memory_bytes() / 2 if memory_gib is None else memory_gib * 2**30)
+    if budget <= 0:
+        raise InputError(f"memory-gib is {memory_gib}, expected a positive number")
+    with contextlib.ExitStack() as stack:
+        with devices.together():
+            found = stack.enter_context(data.showers.opened(address))
+            needed = found.nbytes * copies(found.geometry)
+            large = needed > budget
+            showers = Stored(found, int(budget), found.rows_a_chunk) if large else data.showers.read(address)
+        if large and devices.is_first():
+            needs = f"a fit in memory needs {needed / 2**30:.3g} GiB of {budget / 2**30:.3g}"
+            print(f"hepjax: {address}: {needs}; showers are read while training")
+        yield showers
+
+
+def memory_bytes() -> int:
+    """Memory that this process may have: the machine's, or its share by the control group."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with contextlib.suppress(OSError, ValueError):
+        return min(machine, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return machine
 
 
 class Divided(NamedTuple):

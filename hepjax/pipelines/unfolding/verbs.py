@@ -74,14 +74,17 @@ def unfold(key: PRNGKey, state: State, data: Measured, *, rows: Int[AnyArray, " 
     return posterior.unfold(key, state, data, rows=rows)
 
 
-def clipped(state: State, data: Measured, unfolded: Unfolded) -> dict[str, float]:
+def clipped(state: State, data: Measured | None, unfolded: Unfolded) -> dict[str, float]:
     """The fraction of events whose weight was cut, by what was learned of it.
 
     Of a posterior, the shares of the data's events that are background or signal, and of unfolded events that are
-    measured; of OmniFold, the ratios of each step of the last iteration. data: with the columns of `reco_columns`.
+    measured; of OmniFold, the ratios of each step of the last iteration. data: with the columns of `reco_columns`, not
+    needed for OmniFold.
     """
     if method(state) == "omnifold":
         return {name: float(step.clipped[-1]) for name, step in omnifold.diagnostics(state).steps.items()}
+    if data is None:
+        raise InputError("data: none, expected those that were unfolded")
     return acceptance.clipped(state.params.shares, state.spec.nets, data.reco, unfolded.gen)
 
 

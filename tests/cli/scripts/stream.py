@@ -11,7 +11,8 @@ import signal
 import sys
 from pathlib import Path
 
-from hepjax import cli, devices, streams
+from hepjax import devices
+from hepjax.app import chunks, cli
 
 
 def killed_at(name):
@@ -27,7 +28,7 @@ def killed_at(name):
 
 if __name__ == "__main__":
     options, words = json.loads(sys.argv[1]), sys.argv[2:]
-    streams.chunk_rows = lambda _: options["rows"]
+    chunks.chunk_rows = lambda _: options["rows"]
     if "killed" in options:
         os.replace = killed_at(options["killed"])
     if "joined" in options:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Array
 
-from hepjax.types import AnyArray, Column
+from hepjax.types import AnyArray, Column, Geometry
 
 
 class Field(NamedTuple):
@@ -84,3 +84,13 @@ NOISE = (KEY, ROW)
 def range_of(values: AnyArray) -> tuple[float, float]:
     """Least and greatest value, as plain numbers."""
     return float(np.min(values)), float(np.max(values))
+
+
+def incident_energy(meaning: str, limits: tuple[float, float] | None = None) -> Field:
+    """The field of an incident energy. limits: as a field has them."""
+    return Field("incident_energy", "MeV", f"incident energy {meaning}", limits=limits)
+
+
+def voxels(geometry: Geometry, whose: str) -> Field:
+    """The field of a shower's cells."""
+    return Field("voxels", "MeV", f"cells {whose}, geometry {geometry.name}", (geometry.voxels,))

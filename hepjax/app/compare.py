@@ -6,8 +6,9 @@ import functools
 
 import jax
 
-from hepjax import data, evaluation, report, runs
-from hepjax.cli import Compare
+from hepjax import data, evaluation, report
+from hepjax.app.options import Compare
+from hepjax.provenance import provenance
 
 
 def run(options: Compare) -> None:
@@ -29,6 +30,6 @@ def run(options: Compare) -> None:
             largest=options.showers,
         )
         given = {name: address for name, address in named.items() if address}
-        report.write_report(folder, comparison, given | runs.provenance())
+        report.write_report(folder, comparison, given | provenance())
     for note in comparison.metrics["notes"]:
         print(note)

@@ -10,13 +10,22 @@ import jax
 from rich.console import Console
 from rich.table import Table
 
-from hepjax import data, evaluation, report, runs
+from hepjax import data, evaluation, report
+from hepjax.app import runs
+from hepjax.app.options import Demo
 from hepjax.metrics.comparison import Comparison
 from hepjax.pipelines import squirels
+from hepjax.pipelines.squirels.record import PIPELINE
+from hepjax.provenance import provenance
 from hepjax.training import read_histories, spec
 
 CONFIG = squirels.Config()
 CONFIG = dataclasses.replace(CONFIG, shape_training=dataclasses.replace(CONFIG.shape_training, epochs=40))
+
+
+def main(options: Demo) -> None:
+    """`hepjax demo`."""
+    run(options.out, options.seed)
 
 
 def run(out: Path, seed: int = 0) -> Comparison:
@@ -33,7 +42,7 @@ def run(out: Path, seed: int = 0) -> Comparison:
     with data.output.claim(out, overwrite=Path(out).exists()) as folder:
         say.print(f"Fitting SQuIRELS to {len(fast)} GFlash and {len(full)} Geant4 showers …")
         asked = {"seed": seed, "sample": "embedded", "config": spec.encode(CONFIG)}
-        state, seconds = runs.fill(folder, asked, squirels, jax.random.key(seed), fast, full, CONFIG)
+        state, seconds = runs.fill(folder, asked, PIPELINE, jax.random.key(seed), fast, full, CONFIG)
         say.print(f"Fitted in {seconds:.0f} s. Refining {len(source)} other GFlash showers …")
         key = jax.random.key(seed)
         jax.block_until_ready(squirels.refine(key, state, source).voxels)
@@ -41,7 +50,7 @@ def run(out: Path, seed: int = 0) -> Comparison:
         refined = squirels.refine(key, state, source)
         jax.block_until_ready(refined.voxels)
         ms = 1e3 * (time.perf_counter() - started) / len(source)
-        data.showers.write(folder / "refined.hdf5", refined, {"method": "SQuIRELS", **runs.provenance()})
+        data.showers.write(folder / "refined.hdf5", refined, {"method": "SQuIRELS", **provenance()})
         say.print(f"Refined at {ms:.2f} ms a shower. Comparing with {len(reference)} Geant4 showers …")
         names = ("Geant4", "refined", "GFlash")
         comparison = evaluation.compare(key, reference, refined, source, train=full, names=names)
@@ -54,7 +63,7 @@ def run(out: Path, seed: int = 0) -> Comparison:
         }
         inputs = {"sample": str(data.samples.squirels().path.name)}
         history = read_histories(folder / runs.HISTORY)["shape"]
-        report.write_report(folder, comparison, inputs | runs.provenance(), history, extra)
+        report.write_report(folder, comparison, inputs | provenance(), history, extra)
     say.print(_summary(comparison))
     for note in comparison.metrics["notes"]:
         say.print(note, markup=False)

@@ -1,44 +1,25 @@
-"""Options that commands of all pipelines share."""
+"""Options that the verbs of all pipelines share. Nothing here imports jax early."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-INPUTS = (
-    "background",
-    "baseline",
-    "data",
-    "energies",
-    "fast",
-    "file",
-    "full",
-    "generated",
-    "model",
-    "reference",
-    "showers",
-    "simulation",
-    "train",
-    "truth",
-    "unfolded",
-)
-"""Options of all commands that name files or folders to read."""
-
-CHECKPOINT = "checkpoint"
-"""The folder of a run that holds its fitted model."""
+READ: Mapping[str, bool] = {"read": True}
+"""The metadata of a field that names a file or folder to read: no command writes over one."""
 
 
-def inputs(options: Any) -> dict[str, str]:
-    """What a command reads, by the names of its options; of a model its checkpoint, beside which results may lie."""
+def named(options: Any) -> dict[str, str]:
+    """Return the files and folders that a command reads, by the names of its options."""
     found = {}
-    for name in INPUTS:
-        given = getattr(options, name, None)
+    for field in dataclasses.fields(options):
+        given = getattr(options, field.name) if field.metadata.get("read") else None
         paths = given if isinstance(given, tuple) else () if given is None else (given,)
-        found |= {" ".join((name, str(i)) if i else (name,)): str(path) for i, path in enumerate(paths)}
-    return found | ({"model": str(Path(found["model"], CHECKPOINT))} if "model" in found else {})
+        found |= {" ".join((field.name, str(i)) if i else (field.name,)): str(path) for i, path in enumerate(paths)}
+    return found
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -69,15 +50,6 @@ class Machines:
             yield
 
 
-PROGRESS = "progress"
-"""The folder of a run that is under way, which holds its checkpoints."""
-
-
-def parts_of(out: Path) -> Path:
-    """The folder of the parts that a file is made of, while the command that writes it is under way."""
-    return out.absolute().with_name(f".{out.name}.parts")
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Fit(Machines):
     """Options of every command that fits."""
@@ -105,7 +77,7 @@ class FitLarge(Fit):
 class Apply(Machines):
     """Options of every command that applies a fitted model."""
 
-    model: Path
+    model: Path = dataclasses.field(metadata=READ)
     """Run folder of the fit."""
     out: Path
     """HDF5 file to write."""

@@ -1,27 +1,20 @@
 """Run folders: what a fit of the command line leaves behind, and how one that was stopped goes on.
 
 A run folder holds config.json, metrics.json, history.csv, figures/history_*.png and checkpoint/. Of several processes
-the first makes it, and all have to see it. A pipeline is a module of `hepjax.pipelines` with
-
-    fit(key, *arguments, folder, resume) -> state, which leaves checkpoints and history.csv in the folder,
-    save(path, state) and load(path) -> state,
-    summary(state) -> what else metrics.json should hold; optional.
+the first makes it, and all have to see it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import datetime
 import hashlib
 import json
 import os
-import platform
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import jax
@@ -29,29 +22,37 @@ import jax.numpy as jnp
 import numpy as np
 
 from hepjax import data, devices, report
-from hepjax.cli import common
+from hepjax.app.options import CHECKPOINT, PROGRESS
+from hepjax.pipelines.options import Apply, Fit, Machines
+from hepjax.pipelines.pipeline import Fit as Verb
+from hepjax.pipelines.pipeline import Pipeline
 from hepjax.pipelines.showers import stored
+from hepjax.provenance import provenance
 from hepjax.training import checkpoint, read_histories, spec, stream
-from hepjax.types import Geometry, InputError, Showers, State
+from hepjax.types import InputError, State
 
-CONFIG, CHECKPOINT, PROGRESS, HISTORY = "config.json", common.CHECKPOINT, common.PROGRESS, "history.csv"
-MACHINES = tuple(field.name for field in dataclasses.fields(common.Machines))
+CONFIG, HISTORY = "config.json", "history.csv"
+MACHINES = tuple(field.name for field in dataclasses.fields(Machines))
 DATA = "data_sha256"
 BLOCK, BLOCKS = 8, 16  # rows, and blocks of them, by which data on disk are known
 PLACE = ("out", "overwrite", "resume", *MACHINES)  # options that say where and how to work, not at what
 
 
-def fit(options: common.Fit, pipeline: ModuleType, *arguments: Any, **more: Any) -> State:
-    """Fit a pipeline as a command was asked to, in a run folder of its own.
+def run(options: Fit, pipeline: Pipeline, verb: Verb) -> None:
+    """Fit a pipeline to the data that a command names, in a run folder of its own.
 
-    arguments, more: those of the pipeline's `fit`, after the key. Raises InputError as `fill` does, and for the folder.
+    Raises InputError as `fill` does, for the data, and for the folder.
     """
-    with _claimed(options) as folder:
-        return fill(folder, asked(options), pipeline, jax.random.key(options.seed), *arguments, **more)[0]
+    with verb.given(options) as given, _claimed(options) as folder:
+        key = jax.random.key(options.seed)
+        state, _ = fill(folder, asked(options), pipeline, key, *given.arguments, **given.more)
+    said = verb.say(state)
+    if said and devices.is_first():
+        print(said)
 
 
 @contextlib.contextmanager
-def _claimed(options: common.Fit) -> Iterator[Path]:
+def _claimed(options: Fit) -> Iterator[Path]:
     """The run folder, which the first process claims for all that share it."""
     with contextlib.ExitStack() as stack:
         with devices.together():
@@ -61,40 +62,8 @@ def _claimed(options: common.Fit) -> Iterator[Path]:
         yield Path(os.path.abspath(options.out))
 
 
-@contextlib.contextmanager
-def showers(
-    address: str, memory_gib: float | None, copies: Callable[[Geometry], int]
-) -> Iterator[Showers | stored.Stored]:
-    """Give the showers of a file to a block that fits them: in memory where they fit, else on disk, and say so.
-
-    memory_gib: what they may take, a half of the memory by default. copies: how many times a fit in memory has them
-    there. Raises InputError for a budget that is none, and as `data.showers.opened` does.
-    """
-    budget = devices.of_first(memory_bytes() / 2 if memory_gib is None else memory_gib * 2**30)
-    if budget <= 0:
-        raise InputError(f"memory-gib is {memory_gib}, expected a positive number")
-    with contextlib.ExitStack() as stack:
-        with devices.together():
-            found = stack.enter_context(data.showers.opened(address))
-            needed = found.nbytes * copies(found.geometry)
-            large = needed > budget
-            showers = stored.Stored(found, int(budget), found.rows_a_chunk) if large else data.showers.read(address)
-        if large and devices.is_first():
-            needs = f"a fit in memory needs {needed / 2**30:.3g} GiB of {budget / 2**30:.3g}"
-            print(f"hepjax: {address}: {needs}; showers are read while training")
-        yield showers
-
-
-def memory_bytes() -> int:
-    """Memory that this process may have: the machine's, or its share by the control group."""
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    with contextlib.suppress(OSError, ValueError):
-        return min(machine, int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    return machine
-
-
 def fill(
-    folder: Path, asked: Mapping[str, Any], pipeline: ModuleType, *arguments: Any, **more: Any
+    folder: Path, asked: Mapping[str, Any], pipeline: Pipeline, *arguments: Any, **more: Any
 ) -> tuple[State, float]:
     """Fill a run folder, or go on with one that was stopped. Returns the state and the seconds of the fit.
 
@@ -115,14 +84,13 @@ def fill(
     jax.block_until_ready(state.params)
     seconds = time.perf_counter() - started
     numbers = {"seconds_fit": seconds, "parameters": sum(leaf.size for leaf in jax.tree.leaves(state.params))}
-    summary = pipeline.summary(state) if hasattr(pipeline, "summary") else {}
-    _describe(folder, {**numbers, **summary, "provenance": provenance()})
-    pipeline.save(folder / CHECKPOINT, state)
+    _describe(folder, {**numbers, **pipeline.summary(state), "provenance": provenance()})
+    checkpoint.save(folder / CHECKPOINT, state)
     remove(progress)
     return state, seconds
 
 
-def asked(options: common.Fit | common.Apply) -> dict[str, Any]:
+def asked(options: Fit | Apply) -> dict[str, Any]:
     """What a command was asked for, as JSON."""
     values = {f.name: getattr(options, f.name) for f in dataclasses.fields(options) if f.name not in PLACE}
     return {name: spec.encode(str(value) if isinstance(value, Path) else value) for name, value in values.items()}
@@ -166,11 +134,6 @@ def _describe(folder: Path, metrics: Mapping[str, Any]) -> None:
     report.write_json(folder / "metrics.json", metrics)
 
 
-def load(folder: Path, pipeline: ModuleType) -> State:
-    """The fitted state of a run folder; raises InputError where there is none, or that of another pipeline."""
-    return pipeline.load(folder / CHECKPOINT)
-
-
 def require_new_file(path: Path, overwrite: bool) -> None:
     """Raise InputError unless a file can be written there: before the work, not after it."""
     folder = path.absolute().parent
@@ -182,14 +145,3 @@ def require_new_file(path: Path, overwrite: bool) -> None:
         raise InputError(f"{path}: no such folder, expected one that exists")
     if not os.access(folder, os.W_OK):
         raise InputError(f"{path}: its folder cannot be written to, expected one that can")
-
-
-def provenance() -> dict[str, str]:
-    """Versions, hardware and date, to be kept beside results."""
-    device = jax.local_devices()[0]
-    return {
-        **checkpoint.versions(),
-        "python": platform.python_version(),
-        "device": f"{jax.device_count()} x {device.device_kind} ({platform.machine()}, {os.cpu_count()} cores)",
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-    }

@@ -9,13 +9,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from hepjax import data, evaluation, report, runs
-from hepjax.cli.calochallenge import Device, Evaluate, SubmitCheck, Time
+from hepjax import data, evaluation, report
+from hepjax.app import runs
+from hepjax.app.options import CHECKPOINT, Device, Evaluate, SubmitCheck, Time
 from hepjax.data import addresses
 from hepjax.evaluation import calochallenge
 from hepjax.evaluation.timing import Timing, table, time_command
 from hepjax.pipelines import caloflow
 from hepjax.pipelines.caloflow import model as caloflow_model
+from hepjax.provenance import provenance
 from hepjax.training.progress import progress_bar
 from hepjax.types import InputError
 
@@ -41,7 +43,7 @@ def evaluate(options: Evaluate) -> None:
             config=options.config,
             limits=calochallenge.Limits(options.threshold_mev, options.memory_gib),
         )
-        report.write_calochallenge_report(folder, comparison, named | runs.provenance(), options.beside)
+        report.write_calochallenge_report(folder, comparison, named | provenance(), options.beside)
 
 
 def time(options: Time) -> None:
@@ -60,7 +62,7 @@ def time(options: Time) -> None:
     if options.out is not None:
         rows = [timing._asdict() for timing in timings]
         made = {"model": str(options.model)} if options.model else {"command": options.command}
-        report.write_json(options.out, {"timing": rows, "device": device, **made, "provenance": runs.provenance()})
+        report.write_json(options.out, {"timing": rows, "device": device, **made, "provenance": provenance()})
 
 
 def check(options: SubmitCheck) -> None:
@@ -74,7 +76,7 @@ def check(options: SubmitCheck) -> None:
 
 def _time_model(model: Path, options: Time, device: Any) -> tuple[Timing, ...]:
     """Timings of CaloFlow at log-uniform incident energies."""
-    state = runs.load(model, caloflow)
+    state = caloflow.load(model / CHECKPOINT)
     constants, params = jax.device_put((state.constants, state.params), device)
     state = state._replace(constants=constants, params=params)
     low, high = 1e3 * np.array(options.energy_gev) if options.energy_gev else state.constants.incident_range

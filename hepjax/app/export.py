@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hepjax import data, export
-from hepjax.cli.export import Export
+from hepjax.app.options import Export
 
 
 def write(options: Export) -> None:

@@ -12,18 +12,18 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from pathlib import Path
-from types import ModuleType
-from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
 
-from hepjax import data, devices, report, runs
-from hepjax.cli import common
-from hepjax.data import hdf5
-from hepjax.pipelines.showers import energies
+from hepjax import data, devices, report
+from hepjax.app import runs
+from hepjax.app.options import CHECKPOINT, parts_of
+from hepjax.pipelines.options import Apply
+from hepjax.pipelines.pipeline import Apply as Verb
+from hepjax.pipelines.pipeline import Pipeline, Source, Work
 from hepjax.training import spec
 from hepjax.training.progress import progress_bar
 from hepjax.types import InputError, State
@@ -42,60 +42,23 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-@runtime_checkable
-class Source(Protocol):
-    """Events: a record of arrays, or of the data sets of an open file."""
+def apply(options: Apply, pipeline: Pipeline, verb: Verb) -> None:
+    """Apply the model of a command to the events of its files, and write the file that is asked for.
 
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, rows: slice, /) -> Any: ...
-
-
-Events = TypeVar("Events", bound=Source)
-
-
-class Work(NamedTuple):
-    """What to do with events.
-
-    apply: (events, their rows (n,)) -> what comes of them, a tree of arrays (n, ...). write: (path, that) -> None, a
-    part file. width: values of an event there. finish: (path, parts, events in all) -> None, the file of all parts.
-    """
-
-    apply: Callable[[Any, np.ndarray], Any]
-    write: Callable[[Path, Any], None]
-    width: int
-    finish: Callable[[Path, Sequence[Path], int], None] = hdf5.join
-
-
-@contextlib.contextmanager
-def opened(
-    options: common.Apply, pipeline: ModuleType, source: Callable[[State], AbstractContextManager[Events]]
-) -> Iterator[tuple[State, Events]]:
-    """Give the model of a command, and the events to apply it to, to a block that does so.
-
-    source: the state -> the events. Raises InputError, in all processes when in one.
+    Raises InputError, in all processes when in one, as `run` does, and for what the command names.
     """
     with contextlib.ExitStack() as stack:
         with devices.together():
-            state = runs.load(options.model, pipeline)
-            events = stack.enter_context(source(state))
-        yield state, events
+            state = pipeline.load(options.model / CHECKPOINT)
+            events = stack.enter_context(verb.events(options, state))
+        work = verb.work(options, state, events)
+        run(options, state, events, work)
+        said = work.say(options.out) if devices.is_first() else ""
+    if said:
+        print(f"hepjax: {said}")
 
 
-def require_known(stored: data.showers.Values, known: energies.Range, extrapolate: bool) -> None:
-    """Raise InputError, in all processes, unless all incident energies of a file are some that a model knows."""
-    with devices.together():
-        values = devices.rows(stored.__getitem__, len(stored))
-        energies.require(values, known, extrapolate, stored.address)
-
-
-def tell_outside(path: Path) -> None:
-    """Say, of a table with the column `in_range`, where no shower has an energy of the training."""
-    if devices.is_first() and not data.tables.read(path)["in_range"].any():
-        print(f"hepjax: {path}: no shower is in_range of the training's energies; cells are expected in MeV")
-
-
-def run(options: common.Apply, state: State, source: Source, work: Work) -> None:
+def run(options: Apply, state: State, source: Source, work: Work) -> None:
     """Apply a model to all events, and write the file that is asked for, whole or not at all.
 
     Each process works on chunks of its own; the first one joins them. Raises InputError, in all processes when in one,
@@ -173,9 +136,9 @@ def _ahead(pool: Executor, function: Callable[[Item], Result], items: Iterable[I
 
 
 @contextlib.contextmanager
-def _claimed(options: common.Apply, state: State, source: Source, rows: int) -> Iterator[Path]:
+def _claimed(options: Apply, state: State, source: Source, rows: int) -> Iterator[Path]:
     """The folder of the parts, which the first process makes, and removes when the block has succeeded."""
-    folder = common.parts_of(options.out)
+    folder = parts_of(options.out)
     with contextlib.ExitStack() as stack:
         with devices.together():
             if devices.is_first():
@@ -190,7 +153,7 @@ def _claimed(options: common.Apply, state: State, source: Source, rows: int) -> 
             shutil.rmtree(folder)
 
 
-def _asked(options: common.Apply, state: State, source: Source, rows: int) -> dict[str, Any]:
+def _asked(options: Apply, state: State, source: Source, rows: int) -> dict[str, Any]:
     """What a run is asked for, which one that goes on with its parts must share."""
     model = {"spec": spec.encode(state.spec), "model_sha256": runs.digest(state[1:])}
     events = {"events_sha256": runs.digest(runs.rows_all_over(source)), "events": len(source), "rows": rows}

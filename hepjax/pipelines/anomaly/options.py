@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated
 
-from tyro.conf import arg, subcommand
-
-from hepjax.cli import common
+from hepjax.pipelines import options
 from hepjax.pipelines.anomaly.config import Config, Energy, Quantity, Sides
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AnomalyFit(common.FitLarge):
+class AnomalyFit(options.FitLarge):
     """Train on background showers, and learn which likelihoods are usual.
 
     Addresses are file.hdf5:group/path; without a group the file's root holds incident_energies and showers.
     """
 
-    background: str
+    background: str = dataclasses.field(metadata=options.READ)
     """Address of background showers of known incident energies."""
     config: Config = Config()  # noqa: RUF009 - frozen
     """How to train."""
 
-    def run(self) -> None:
-        from hepjax.commands import anomaly
-
-        anomaly.fit(self)
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AnomalyScore(common.Apply):
+class AnomalyScore(options.Apply):
     """Score showers: the higher, the more anomalous. Incident energies are neither needed nor read."""
 
-    showers: str
+    showers: str = dataclasses.field(metadata=options.READ)
     """Address of the showers."""
     energy: Energy = "estimated"
     """Score at the calibration's estimate of the energy, or where the likelihood of the whole shower is largest."""
@@ -46,19 +38,7 @@ class AnomalyScore(common.Apply):
     seed: int = 0
     """Seed of the noise."""
 
-    def run(self) -> None:
-        from hepjax.commands import anomaly
 
-        anomaly.score(self)
-
-
-@dataclasses.dataclass(frozen=True)
-class Anomaly:
-    """Find anomalous showers by their likelihood under the background (arXiv:2312.11618)."""
-
-    command: Annotated[
-        Annotated[AnomalyFit, subcommand("fit")] | Annotated[AnomalyScore, subcommand("score")], arg(name="")
-    ]
-
-    def run(self) -> None:
-        self.command.run()
+COMMAND = "anomaly"
+HELP = "Find anomalous showers by their likelihood under the background (arXiv:2312.11618)."
+VERBS = {"fit": AnomalyFit, "score": AnomalyScore}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hepjax import runs
-from hepjax.cli.generate import Generate
+from hepjax.app import runs
+from hepjax.app.options import Generate
 from hepjax.training.progress import progress_bar
 
 

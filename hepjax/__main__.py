@@ -1,0 +1,7 @@
+"""`python -m hepjax`."""
+
+import sys
+
+from hepjax.app.cli import main
+
+sys.exit(main())

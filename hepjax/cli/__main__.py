@@ -1,7 +1,0 @@
-"""`python -m hepjax.cli`."""
-
-import sys
-
-from hepjax.cli import main
-
-sys.exit(main())

@@ -1,1 +1,0 @@
-"""What the commands of the command line do: files in, files out. Each file of `hepjax.cli` imports its own alone."""
