@@ -31,7 +31,7 @@ from hepjax.pipelines.calibration import model as calibration_model
 from hepjax.pipelines.caloflow import training as caloflow_training
 from hepjax.pipelines.showers import samples, stored
 from hepjax.pipelines.showers.stored import Stored
-from hepjax.training import checkpoint, read_histories, write_histories
+from hepjax.training import read_histories, write_histories
 from hepjax.types import AnyArray, InputError, PRNGKey, Showers, State
 
 FEWEST_HELD = 20
@@ -128,16 +128,6 @@ def score_estimated(key: PRNGKey, state: State, voxels: Float[Array, "*batch v"]
     log_probs = model.likelihoods(state.spec)(key, flow.constants, flow.params, found.energy_mev, voxels, rows)
     likelihoods = _Likelihoods(log_probs, found.energy_mev, found.converged, found.in_range)
     return _scored(state, likelihoods, "estimated", "density")
-
-
-def save(path: str | os.PathLike[str], state: State) -> None:
-    """Write a fitted state as a folder, whole or not at all. Raises InputError where it cannot be written."""
-    checkpoint.save(path, state)
-
-
-def load(path: str | os.PathLike[str]) -> State:
-    """Read a fitted state. Raises InputError where there is none, or a damaged one, or that of another model."""
-    return states.load(path, {model.Spec: _untrained}, "one of an anomaly search")
 
 
 class _Likelihoods(NamedTuple):
@@ -247,3 +237,7 @@ def _untrained(spec: model.Spec) -> State:
     usual = transforms.Trend(none, none, columns, columns)
     trends = model.Trends(usual, usual, usual)
     return State(spec, model.Constants(showers.constants, constants, trends), model.Params(showers.params, params))
+
+
+save = states.save
+load = states.loader({model.Spec: _untrained}, "one of an anomaly search")

@@ -26,7 +26,7 @@ from hepjax.pipelines.calibration.config import Config
 from hepjax.pipelines.calibration.model import Calibrated
 from hepjax.pipelines.showers import samples, stored
 from hepjax.pipelines.showers.stored import Stored
-from hepjax.training import checkpoint, plan, stream
+from hepjax.training import plan, stream
 from hepjax.types import AnyArray, Events, InputError, Params, PRNGKey, Showers, State
 
 IN_MEMORY = 3
@@ -93,16 +93,6 @@ def log_likelihood(
     flat, energy = _flat(state, voxels), jnp.asarray(energy_mev, float)
     values = model.likelihood(state.spec)(state.constants, state.params, flat, energy.reshape(len(flat), -1))
     return values.reshape(energy.shape)
-
-
-def save(path: str | os.PathLike[str], state: State) -> None:
-    """Write a fitted state as a folder, whole or not at all. Raises InputError where it cannot be written."""
-    checkpoint.save(path, state)
-
-
-def load(path: str | os.PathLike[str]) -> State:
-    """Read a fitted state. Raises InputError where there is none, or a damaged one, or that of another model."""
-    return states.load(path, {model.Spec: lambda spec: State(spec, *model.untrained(spec))}, "one of a calibration")
 
 
 def _check_options(config: Config) -> None:
@@ -180,3 +170,7 @@ def _fit_members(
     if folder is not None:
         training.write_histories(Path(folder) / "history.csv", histories)
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *params)
+
+
+save = states.save
+load = states.loader({model.Spec: lambda spec: State(spec, *model.untrained(spec))}, "one of a calibration")

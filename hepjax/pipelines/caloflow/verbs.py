@@ -20,7 +20,7 @@ from hepjax.pipelines.caloflow import coordinates, model, training
 from hepjax.pipelines.caloflow.config import Config
 from hepjax.pipelines.showers import energies, samples, stored, symmetry
 from hepjax.pipelines.showers.stored import Stored
-from hepjax.training import checkpoint, plan
+from hepjax.training import plan
 from hepjax.types import AnyArray, Geometry, InputError, PRNGKey, Showers, State
 
 SHOWERS_A_NODE = 250
@@ -94,16 +94,6 @@ def log_prob(
     return devices.over_events(model.density(state.spec, draws), fixed, (energy, voxels), size=size)
 
 
-def save(path: str | os.PathLike[str], state: State) -> None:
-    """Write a fitted state as a folder, whole or not at all. Raises InputError where it cannot be written."""
-    checkpoint.save(path, state)
-
-
-def load(path: str | os.PathLike[str]) -> State:
-    """Read a fitted state. Raises InputError where there is none, or a damaged one, or that of another model."""
-    return states.load(path, {model.Spec: training.untrained}, "one of CaloFlow")
-
-
 def require_geometry(state: State, geometry: Geometry) -> None:
     """Raises InputError unless the geometry is that of the state."""
     if geometry != state.spec.geometry:
@@ -157,3 +147,7 @@ def _check_options(config: Config) -> None:
     checks.fraction(config, "validation", zero=False)
     for recipe in (config.layers_training, config.training, config.student_training):
         plan.check(recipe)
+
+
+save = states.save
+load = states.loader({model.Spec: training.untrained}, "one of CaloFlow")

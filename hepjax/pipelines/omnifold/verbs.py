@@ -27,7 +27,7 @@ from hepjax.pipelines.omnifold.config import Config
 from hepjax.pipelines.omnifold.convergence import QUANTILES, Closure, Diagnostics, Step, table, unclosed, warn
 from hepjax.pipelines.place import Place
 from hepjax.tags import tagged
-from hepjax.training import checkpoint, plan, write_histories
+from hepjax.training import plan, write_histories
 from hepjax.transforms.inputs import Inputs, Masses
 from hepjax.types import AnyArray, Column, InputError, Measured, PRNGKey, State, Unfolded, Unfolding
 
@@ -164,16 +164,6 @@ def diagnostics(state: State) -> Diagnostics:
     return state.constants.diagnostics
 
 
-def save(path: str | os.PathLike[str], state: State) -> None:
-    """Write a fitted state as a folder, whole or not at all. Raises InputError where it cannot be written."""
-    checkpoint.save(path, state)
-
-
-def load(path: str | os.PathLike[str]) -> State:
-    """Read a fitted state. Raises InputError where there is none, or a damaged one, or that of another model."""
-    return states.load(path, {Spec: untrained}, "an unfolding by OmniFold")
-
-
 def _run(
     key: PRNGKey, problem: events.Problem, config: Config, place: Place, replica: int = 0
 ) -> tuple[steps.Result, Float[Array, "iterations n"]]:
@@ -214,3 +204,7 @@ def untrained(spec: Spec) -> State:
         inputs=None if masses is None else transforms.inputs.untrained(dim),
     )
     return State(spec, constants, ratio.params)
+
+
+save = states.save
+load = states.loader({Spec: untrained}, "an unfolding by OmniFold")

@@ -27,7 +27,7 @@ from hepjax.pipelines.profile_omnifold.config import Config, Nuisance
 from hepjax.pipelines.profile_omnifold.information import Information
 from hepjax.pipelines.profile_omnifold.steps import Penalty, Response, Step
 from hepjax.tags import tagged
-from hepjax.training import checkpoint, plan, write_histories
+from hepjax.training import plan, write_histories
 from hepjax.types import AnyArray, Column, InputError, Measured, PRNGKey, State, Unfolded, Unfolding
 
 __all__ = ["Config", "Estimate", "Nuisance", "Step", "estimate", "fit", "iterations", "load", "save", "unfold"]
@@ -167,16 +167,6 @@ def unfold(key: PRNGKey, state: State, data: Measured) -> Unfolded:
     return Unfolded(state.constants.gen, weight[0], state.spec.gen_columns, replicas)
 
 
-def save(path: str | os.PathLike[str], state: State) -> None:
-    """Write a fitted state as a folder, whole or not at all. Raises InputError where it cannot be written."""
-    checkpoint.save(path, state)
-
-
-def load(path: str | os.PathLike[str]) -> State:
-    """Read a fitted state. Raises InputError where there is none, or a damaged one, or that of another model."""
-    return states.load(path, {Spec: _untrained}, "an unfolding by Profile OmniFold")
-
-
 def _covariance(told: Information, penalty: np.ndarray, at_bound: np.ndarray) -> Float[np.ndarray, "k k"]:
     """H^-1 V H^-1 of the parameters that are free, with the curvature H of the likelihood and the variance V of its
     gradient; the auxiliary measurements fluctuate as their penalty says."""
@@ -240,3 +230,7 @@ def _untrained(spec: Spec) -> State:
     fits = 1 + config.bootstraps
     params = Params(floats(fits, n), floats(fits, k), floats(k, k), floats(), history)
     return State(spec, Constants(floats(n, len(spec.gen_columns)), np.empty(32, np.uint8)), params)
+
+
+save = states.save
+load = states.loader({Spec: _untrained}, "an unfolding by Profile OmniFold")

@@ -22,7 +22,7 @@ from hepjax.pipelines.showers import coordinates, energies, samples, symmetry
 from hepjax.pipelines.squirels import model, pairing
 from hepjax.pipelines.squirels import training as bridge_training
 from hepjax.pipelines.squirels.config import Config
-from hepjax.training import checkpoint, plan, write_histories
+from hepjax.training import plan, write_histories
 from hepjax.types import AnyArray, InputError, PRNGKey, Showers, State
 
 PASSES = 8
@@ -102,16 +102,6 @@ def refine(
     fixed, size = (key, state.constants, state.params), state.spec.config.refine_batch
     voxels = devices.over_events(model.refiner(state.spec), fixed, (energy, voxels), rows, size)
     return Showers(fast.incident_energy, voxels, fast.geometry)
-
-
-def save(path: str | os.PathLike[str], state: State) -> None:
-    """Write a fitted state as a folder, whole or not at all. Raises InputError where it cannot be written."""
-    checkpoint.save(path, state)
-
-
-def load(path: str | os.PathLike[str]) -> State:
-    """Read a fitted state. Raises InputError where there is none, or a damaged one, or that of another model."""
-    return states.load(path, {model.Spec: _untrained}, "one of SQuIRELS")
 
 
 def _check_options(config: Config) -> None:
@@ -194,3 +184,7 @@ def _untrained(spec: model.Spec) -> State:
         marginals = (model.scores(spec).fit(np.zeros((len(energy), dim)), given) for dim in dims)
         constants = constants._replace(marginals=model.Bridges(*marginals))
     return State(spec, constants, params)
+
+
+save = states.save
+load = states.loader({model.Spec: _untrained}, "one of SQuIRELS")

@@ -18,7 +18,6 @@ from jaxtyping import Int
 from hepjax.pipelines import omnifold, posterior, states
 from hepjax.pipelines.posterior import acceptance, prior
 from hepjax.pipelines.unfolding.config import METHODS, Config
-from hepjax.training import checkpoint
 from hepjax.types import AnyArray, Column, InputError, Measured, PRNGKey, State, Unfolded, Unfolding
 
 __all__ = [
@@ -124,12 +123,5 @@ def reco_columns(state: State) -> tuple[Column, ...]:
     return state.spec.reco_columns
 
 
-def save(path: str | os.PathLike[str], state: State) -> None:
-    """Write a fitted state as a folder, whole or not at all. Raises InputError where it cannot be written."""
-    checkpoint.save(path, state)
-
-
-def load(path: str | os.PathLike[str]) -> State:
-    """Read a fitted state. Raises InputError where there is none, or a damaged one, or that of another model."""
-    kinds = {omnifold.Spec: omnifold.untrained, posterior.Spec: posterior.untrained}
-    return states.load(path, kinds, "one of unfolding")
+save = states.save
+load = states.loader({omnifold.Spec: omnifold.untrained, posterior.Spec: posterior.untrained}, "one of unfolding")
