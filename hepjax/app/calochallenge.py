@@ -15,8 +15,7 @@ from hepjax.app.options import CHECKPOINT, Device, Evaluate, SubmitCheck, Time
 from hepjax.data import addresses
 from hepjax.evaluation import calochallenge
 from hepjax.evaluation.timing import Timing, table, time_command
-from hepjax.pipelines import caloflow
-from hepjax.pipelines.caloflow import model as caloflow_model
+from hepjax.pipelines.showers import record
 from hepjax.provenance import provenance
 from hepjax.training.progress import progress_bar
 from hepjax.types import InputError
@@ -75,19 +74,20 @@ def check(options: SubmitCheck) -> None:
 
 
 def _time_model(model: Path, options: Time, device: Any) -> tuple[Timing, ...]:
-    """Timings of CaloFlow at log-uniform incident energies."""
-    state = caloflow.load(model / CHECKPOINT)
+    """Timings of a generator at log-uniform incident energies."""
+    state = record.load(model / CHECKPOINT)
+    generator = record.of_state(state)
     constants, params = jax.device_put((state.constants, state.params), device)
     state = state._replace(constants=constants, params=params)
-    low, high = 1e3 * np.array(options.energy_gev) if options.energy_gev else state.constants.incident_range
-    least, most = caloflow_model.known_energies(state)
+    least, most = generator.known_energies(state)
+    low, high = 1e3 * np.array(options.energy_gev) if options.energy_gev else (least, most)
     if low < least or high > most:
         found = f"energy-gev {low / 1e3:g} {high / 1e3:g}: outside of the training's"
         raise InputError(f"{found}, expected {least / 1e3:.4g} to {most / 1e3:.4g} GeV")
     energies = np.exp(np.random.default_rng(options.seed).uniform(np.log(low), np.log(high), 1000))
 
     def sample(key, batch):
-        return caloflow.sample(key, state, np.resize(energies, batch)).voxels
+        return generator.sample(key, state, np.resize(energies, batch)).voxels
 
     with jax.default_device(device):
         return evaluation.timing(jax.random.key(options.seed), sample, options.batches, options.repeats)

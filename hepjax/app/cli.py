@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import gc
 import importlib
 import sys
@@ -40,14 +39,14 @@ FEWEST_OBJECTS = 100_000
 """New objects before Python looks for cycles: imports and tracing make many that live on."""
 
 
-@functools.cache
-def commands() -> Any:
-    """The type of all commands, for tyro."""
+def commands(words: Sequence[str] = ()) -> Any:
+    """The type of all commands, for tyro. words: of the command line, on which the options of some verbs depend."""
     verbs: dict[str, dict[str, type]] = {}
     helps = dict(HELP)
     for name in table.NAMES:
         module = table.options(name)
-        verbs.setdefault(module.COMMAND, {}).update(module.VERBS)
+        kinds = {name: verb.chosen(words) if verb.chosen else verb.kind for name, verb in module.VERBS.items()}
+        verbs.setdefault(module.COMMAND, {}).update(kinds)
         helps.setdefault(module.COMMAND, module.HELP)
     for (command, verb), (kind, _) in TOOLS.items():
         verbs.setdefault(command, {})[verb] = kind
@@ -72,7 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0, 2 for bad input, 1 where training left the finite numbers, or 130 where it was interrupted.
     """
     gc.set_threshold(FEWEST_OBJECTS)
-    command: Any = tyro.cli(commands(), prog="hepjax", args=arguments, config=(FlagCreatePairsOff,))
+    arguments = sys.argv[1:] if arguments is None else arguments
+    command: Any = tyro.cli(commands(arguments), prog="hepjax", args=arguments, config=(FlagCreatePairsOff,))
     asked = getattr(command, "command", command)
     try:
         return _run(asked)
@@ -131,7 +131,7 @@ def _do(asked: Any) -> None:
     from hepjax.app import chunks, runs
 
     pipeline = table.pipeline(name)
-    verb = pipeline.verbs[type(asked)]
+    verb = next(pipeline.verbs[kind] for kind in type(asked).__mro__ if kind in pipeline.verbs)
     if isinstance(verb, chunks.Verb):
         chunks.apply(asked, pipeline, verb)
     else:

@@ -96,7 +96,7 @@ class Time:
     """Time a generator: milliseconds a shower at each batch size, without start-up and compilation."""
 
     model: Path | None = dataclasses.field(default=None, metadata=READ)
-    """Run folder of a generator that `hepjax caloflow fit` made."""
+    """Run folder of a generator that `hepjax showers fit` made."""
     command: str | None = None
     """Or a command of another one: its {showers} are to be made {batch} at a time, in a file {out} if it needs one."""
     batches: tuple[int, ...] = (1, 100, 10_000)

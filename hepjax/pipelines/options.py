@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 READ: Mapping[str, bool] = {"read": True}
 """The metadata of a field that names a file or folder to read: no command writes over one."""
+
+
+class Verb(NamedTuple):
+    """A verb of the command line.
+
+    kind: the class of its options. chosen: words of a command line -> that class, or one derived from it whose options
+    depend on the words, such as those of a method.
+    """
+
+    kind: type
+    chosen: Callable[[Sequence[str]], type] | None = None
 
 
 def named(options: Any) -> dict[str, str]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from hepjax.data import hdf5
 from hepjax.pipelines.exportable import Exportable
-from hepjax.types import State
+from hepjax.types import Geometry, Showers, State
 
 
 @runtime_checkable
@@ -70,6 +70,22 @@ class Apply(NamedTuple):
     work: Callable[[Any, State, Any], Work]
 
 
+class Generator(NamedTuple):
+    """What generates showers by a pipeline.
+
+    name: of the method. config, spec: classes of its configuration and of its states' specification. sample: (key,
+    state, incident energies (n,) in MeV, *, rows, extrapolate) -> Showers. known_energies: state -> the range of
+    energies it may be asked for, in MeV. in_memory: (config, geometry) -> how many showers a fit makes of each.
+    """
+
+    name: str
+    config: type
+    spec: type
+    sample: Callable[..., Showers]
+    known_energies: Callable[[State], tuple[float, float]]
+    in_memory: Callable[[Any, Geometry], int]
+
+
 class Pipeline(NamedTuple):
     """A pipeline.
 
@@ -81,5 +97,6 @@ class Pipeline(NamedTuple):
     fit: Callable[..., State]
     load: Callable[[str | os.PathLike[str]], State]
     verbs: Mapping[type, Fit | Apply]
-    exportable: Mapping[type, Callable[[State], Exportable]]
+    exportable: Mapping[type, Callable[[State], Exportable]] = {}
     summary: Callable[[State], Mapping[str, Any]] = lambda state: {}
+    generator: Generator | None = None

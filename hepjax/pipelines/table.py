@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hepjax.pipelines.pipeline import Pipeline
 
+GENERATORS = ("caloflow",)
+"""Folders of pipelines that generate showers, by `hepjax showers`."""
 NAMES = (
     "squirels",
-    "caloflow",
+    "showers",
+    *GENERATORS,
     "calibration",
     "anomaly",
     "unfolding",
@@ -23,6 +26,11 @@ NAMES = (
 def options(name: str) -> ModuleType:
     """Return the options of a pipeline's verbs: a module with COMMAND, its name on the command line, and VERBS."""
     return importlib.import_module(f"hepjax.pipelines.{name}.options")
+
+
+def config(name: str) -> ModuleType:
+    """Return the configuration of a pipeline: of a generator, a module with METHODS, the configuration of each."""
+    return importlib.import_module(f"hepjax.pipelines.{name}.config")
 
 
 def pipeline(name: str) -> Pipeline:
@@ -38,4 +46,5 @@ def pipelines() -> dict[str, Pipeline]:
 
 def of_options(kind: type) -> str | None:
     """Return the name of the pipeline that has a verb with these options."""
-    return next((name for name in NAMES if kind in options(name).VERBS.values()), None)
+    classes = {verb.kind: name for name in NAMES for verb in options(name).VERBS.values()}
+    return next((classes[one] for one in kind.__mro__ if one in classes), None)

@@ -22,7 +22,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from hepjax import devices
+from hepjax import devices, tags
 from hepjax.provenance import versions
 from hepjax.training import spec as specs
 from hepjax.training.table import release
@@ -93,6 +93,12 @@ def read_spec(path: str | os.PathLike[str]) -> Any:
 def read_kind(path: str | os.PathLike[str]) -> str | None:
     """The class of the specification, as `specs.encode` names it, whether it is known here or not; None of none."""
     return _read_config(path, lambda spec: spec.get(specs.KIND) if isinstance(spec, dict) else None)
+
+
+def is_kind(path: str | os.PathLike[str], spec: type) -> bool:
+    """Whether the specification of a trained state is of a class; raises InputError where there is no checkpoint."""
+    kind = read_kind(path)
+    return kind is not None and tags.find(kind) is spec
 
 
 def _folder(path: str | os.PathLike[str]) -> Path:

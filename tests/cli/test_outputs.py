@@ -68,7 +68,7 @@ REFUSED = {
     "export": ("export --model {} --out {} --overwrite", "run", "run", "run: holds the input model (run/checkpoint)"),
     "fit": ("squirels fit --fast fast.hdf5 --full {} --out {} --overwrite", "full.hdf5", ".", "holds the input fast"),
     "several": (
-        "calochallenge evaluate --dataset 2 --reference /elsewhere/full.hdf5 --generated fast.hdf5 {} --out {} --overwrite",
+        "calochallenge evaluate --dataset 2 --reference /x.hdf5 --generated fast.hdf5 {} --out {} --overwrite",
         "test.hdf5", "here", "here: holds the input generated (fast.hdf5)",
     ),
 }  # fmt: skip

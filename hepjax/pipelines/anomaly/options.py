@@ -41,4 +41,4 @@ class AnomalyScore(options.Apply):
 
 COMMAND = "anomaly"
 HELP = "Find anomalous showers by their likelihood under the background (arXiv:2312.11618)."
-VERBS = {"fit": AnomalyFit, "score": AnomalyScore}
+VERBS = {"fit": options.Verb(AnomalyFit), "score": options.Verb(AnomalyScore)}

@@ -31,4 +31,4 @@ class CalibrateApply(options.Apply):
 
 COMMAND = "calibrate"
 HELP = "Estimate energies of showers by maximum likelihood (arXiv:2404.18992)."
-VERBS = {"fit": CalibrateFit, "apply": CalibrateApply}
+VERBS = {"fit": options.Verb(CalibrateFit), "apply": options.Verb(CalibrateApply)}

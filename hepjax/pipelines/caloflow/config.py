@@ -76,3 +76,7 @@ CALOINN = Config(
     training=Training(epochs=450, batch_size=512, learning_rate=1e-3),
 )
 """CaloINN's flow (arXiv:2312.09290, table 2)."""
+
+
+METHODS = {"caloflow": Config(), "caloinn": Config(variant="coupling", depth=6)}
+"""The methods of `hepjax showers` that this pipeline has, and the configuration that each starts from."""

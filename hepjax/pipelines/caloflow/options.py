@@ -1,4 +1,4 @@
-"""`hepjax caloflow`: its options."""
+"""`hepjax caloflow`, the older name of `hepjax showers` with the method caloflow: its options."""
 
 from __future__ import annotations
 
@@ -6,33 +6,25 @@ import dataclasses
 
 from hepjax.pipelines import options
 from hepjax.pipelines.caloflow.config import Config
+from hepjax.pipelines.showers.options import ShowersFit, ShowersSample
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CaloflowFit(options.FitLarge):
-    """Train the flows of the layers' energies and of the cells.
+class CaloflowFit(ShowersFit):
+    """Train the flows of the layers' energies and of the cells; now `hepjax showers fit --method caloflow`.
 
     Addresses are file.hdf5:group/path; without a group the file's root holds incident_energies and showers.
     """
 
-    showers: str = dataclasses.field(metadata=options.READ)
-    """Address of the showers to learn."""
     config: Config = Config()  # noqa: RUF009 - frozen
     """How to train."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CaloflowSample(options.Apply):
-    """Generate one shower for each incident energy."""
-
-    energies: str = dataclasses.field(metadata=options.READ)
-    """Address of the incident energies; showers there are not read."""
-    seed: int = 0
-    """Seed of the noise."""
-    extrapolate: bool = False
-    """Accept incident energies far from those of the training, which are refused otherwise."""
+class CaloflowSample(ShowersSample):
+    """Generate one shower for each incident energy; now `hepjax showers sample`."""
 
 
 COMMAND = "caloflow"
-HELP = "Generate showers by normalizing flows (CaloFlow, arXiv:2106.05285; CaloINN, arXiv:2312.09290)."
-VERBS = {"fit": CaloflowFit, "sample": CaloflowSample}
+HELP = "The older name of `hepjax showers` with the method caloflow, until version 0.3."
+VERBS = {"fit": options.Verb(CaloflowFit), "sample": options.Verb(CaloflowSample)}

@@ -1,46 +1,15 @@
-"""CaloFlow as the program knows it: `hepjax caloflow fit` and `hepjax caloflow sample`, from files to files."""
+"""CaloFlow as the program knows it: a generator of `hepjax showers`."""
 
 from __future__ import annotations
 
-import contextlib
-import functools
-from collections.abc import Iterator
-
-import jax
-
-from hepjax import data
 from hepjax.pipelines.caloflow import model, verbs
+from hepjax.pipelines.caloflow.config import Config
 from hepjax.pipelines.caloflow.options import CaloflowFit, CaloflowSample
 from hepjax.pipelines.exportable import NOISE, Exportable, incident_energy, range_of, voxels
-from hepjax.pipelines.pipeline import Apply, Fit, Given, Pipeline, Source, Work
-from hepjax.pipelines.showers import energies, stored
-from hepjax.provenance import provenance
+from hepjax.pipelines.pipeline import Generator, Pipeline
+from hepjax.pipelines.showers import record
+from hepjax.pipelines.showers.options import ShowersFit, ShowersSample
 from hepjax.types import State
-
-
-@contextlib.contextmanager
-def given(options: CaloflowFit) -> Iterator[Given]:
-    """Read the showers, or open them where they are too many."""
-    copies = functools.partial(verbs.in_memory, options.config)
-    with stored.opened(options.showers, options.memory_gib, copies) as showers:
-        yield Given((showers, options.config))
-
-
-def incident_energies(options: CaloflowSample, state: State) -> contextlib.AbstractContextManager[Source]:
-    """Open the incident energies to generate showers at."""
-    return data.showers.opened_energies(options.energies)
-
-
-def sample(options: CaloflowSample, state: State, given: data.showers.Values) -> Work:
-    """Generate one shower for each incident energy, into an HDF5 file of showers."""
-    key = jax.random.key(options.seed)
-    made = {"method": "CaloFlow", "energies": options.energies, "model": str(options.model), **provenance()}
-    energies.require_stored(given, model.known_energies(state), options.extrapolate)
-    return Work(
-        lambda given, rows: verbs.sample(key, state, given, rows=rows, extrapolate=True),
-        lambda path, generated: data.showers.write(path, generated, made),
-        state.spec.geometry.voxels,
-    )
 
 
 def exportable(state: State) -> Exportable:
@@ -67,6 +36,7 @@ def exportable(state: State) -> Exportable:
 PIPELINE = Pipeline(
     fit=verbs.fit,
     load=verbs.load,
-    verbs={CaloflowFit: Fit(given), CaloflowSample: Apply(incident_energies, sample)},
+    verbs={CaloflowFit: record.PIPELINE.verbs[ShowersFit], CaloflowSample: record.PIPELINE.verbs[ShowersSample]},
     exportable={model.Spec: exportable},
+    generator=Generator("CaloFlow", Config, model.Spec, verbs.sample, model.known_energies, verbs.in_memory),
 )

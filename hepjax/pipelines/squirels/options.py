@@ -37,4 +37,4 @@ class SquirelsRefine(options.Apply):
 
 COMMAND = "squirels"
 HELP = "Refine a fast simulation into the full one (SQuIRELS, arXiv:2308.12339)."
-VERBS = {"fit": SquirelsFit, "refine": SquirelsRefine}
+VERBS = {"fit": options.Verb(SquirelsFit), "refine": options.Verb(SquirelsRefine)}

@@ -49,4 +49,4 @@ class UnfoldApply(options.Apply):
 
 COMMAND = "unfold"
 HELP = "Unfold detector-level events into particle-level ones (SBUnfold, OmniFold, cINN, flow matching, DiDi)."
-VERBS = {"fit": UnfoldFit, "apply": UnfoldApply}
+VERBS = {"fit": options.Verb(UnfoldFit), "apply": options.Verb(UnfoldApply)}
