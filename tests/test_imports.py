@@ -156,7 +156,7 @@ def undeclared(requirements: list[str], sources: list[str]) -> set[str]:
     names = {name.split(".")[0] for source in sources for name in imports(source, "hepjax", True)}
     third_party = names - set(sys.stdlib_module_names) - {"hepjax", ""}
     distributions = packages_distributions()
-    return {n for n in third_party if not declared & {d.replace("_", "-") for d in distributions.get(n, [n])}}
+    return {n for n in third_party if not declared & {d.replace("_", "-").lower() for d in distributions.get(n, [n])}}
 
 
 def without_functions(source: str) -> str:

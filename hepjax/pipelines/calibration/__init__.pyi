@@ -1,10 +1,9 @@
-from . import config, features, model, regressor, verbs
+from . import config, features, model, options, record, regressor, verbs
 from .config import Config
 from .model import Calibrated
-from .verbs import IN_MEMORY, calibrate, fit, load, log_likelihood, save
+from .verbs import calibrate, fit, load, log_likelihood, save
 
 __all__ = [
-    "IN_MEMORY",
     "Calibrated",
     "Config",
     "calibrate",
@@ -14,6 +13,8 @@ __all__ = [
     "load",
     "log_likelihood",
     "model",
+    "options",
+    "record",
     "regressor",
     "save",
     "verbs",

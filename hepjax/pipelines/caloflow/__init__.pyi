@@ -1,4 +1,4 @@
-from . import config, coordinates, model, training, verbs
+from . import config, coordinates, model, options, record, training, verbs
 from .config import Config
 from .verbs import fit, in_memory, load, log_prob, require_geometry, sample, save
 
@@ -11,6 +11,8 @@ __all__ = [
     "load",
     "log_prob",
     "model",
+    "options",
+    "record",
     "require_geometry",
     "sample",
     "save",

@@ -1,7 +1,7 @@
-from . import config, information, response, steps, verbs
+from . import config, information, response, steps, variations, verbs
 from .config import Config, Nuisance
 from .steps import Response
-from .verbs import estimate, fit, iterations, load, save, unfold
+from .verbs import estimate, fit, iterations, load, save, unfold, untrained
 
 __all__ = [
     "Config",
@@ -17,5 +17,7 @@ __all__ = [
     "save",
     "steps",
     "unfold",
+    "untrained",
+    "variations",
     "verbs",
 ]

@@ -44,8 +44,8 @@ class Nuisance:
 class Config:
     """Iterated reweighting of the simulation to the data, with nuisance parameters that follow from the data too."""
 
-    nuisances: tuple[Nuisance, ...]
-    """The nuisance parameters, in the order in which the response takes them."""
+    nuisances: tuple[Nuisance, ...] = ()
+    """The nuisance parameters, one or several, in the order in which the response takes them."""
     iterations: int = 10
     """Iterations of all steps; more of them follow fluctuations of the data and the simulation further."""
     starts: int = 5

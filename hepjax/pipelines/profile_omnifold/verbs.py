@@ -213,7 +213,7 @@ def _check_response(response: Response, penalty: Penalty, problem: events.Proble
         raise InputError(f"penalty: {penalty(theta)} at the nominal values, expected a finite number")
 
 
-def _untrained(spec: Spec) -> State:
+def untrained(spec: Spec) -> State:
     """A state of the right shapes."""
     config, n, k = spec.config, spec.events, len(spec.config.nuisances)
 
@@ -233,4 +233,4 @@ def _untrained(spec: Spec) -> State:
 
 
 save = states.save
-load = states.loader({Spec: _untrained}, "an unfolding by Profile OmniFold")
+load = states.loader({Spec: untrained}, "an unfolding by Profile OmniFold")

@@ -1,18 +1,17 @@
-from . import config, ipf, model, pairing, training, verbs
+from . import config, ipf, model, options, pairing, record, training, verbs
 from .config import Config
-from .verbs import _images, _preprocess, _untrained, fit, load, refine, save
+from .verbs import fit, load, refine, save
 
 __all__ = [
     "Config",
-    "_images",
-    "_preprocess",
-    "_untrained",
     "config",
     "fit",
     "ipf",
     "load",
     "model",
+    "options",
     "pairing",
+    "record",
     "refine",
     "save",
     "training",

@@ -1,6 +1,18 @@
-from . import config, verbs
+from . import config, options, record, verbs
 from .config import METHODS, Config
-from .verbs import clipped, closure, fit, load, method, reco_columns, save, summary, unfold
+from .verbs import (
+    clipped,
+    closure,
+    fit,
+    load,
+    method,
+    nuisances,
+    reco_columns,
+    save,
+    summary,
+    unfold,
+    weights_simulation,
+)
 
 __all__ = [
     "METHODS",
@@ -11,9 +23,13 @@ __all__ = [
     "fit",
     "load",
     "method",
+    "nuisances",
+    "options",
     "reco_columns",
+    "record",
     "save",
     "summary",
     "unfold",
     "verbs",
+    "weights_simulation",
 ]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 from hepjax.pipelines import options
 from hepjax.pipelines.omnifold.config import Config as OmniFold
 from hepjax.pipelines.posterior.config import Config as Generative
+from hepjax.pipelines.profile_omnifold.config import Config as Profile
+from hepjax.pipelines.profile_omnifold.config import Learned
 from hepjax.pipelines.unfolding.config import Method
 
 
@@ -24,7 +27,10 @@ class UnfoldFit(options.Fit):
     background: str | None = dataclasses.field(default=None, metadata=options.READ)
     """Address of background events, to be subtracted at the yield their weights add up to."""
     method: Method = "sbunfold"
-    """Schroedinger bridge, reweighting, or another posterior: conditional flow, flow matching, direct diffusion."""
+    """Schroedinger bridge, reweighting, or another posterior: conditional flow, flow matching, direct diffusion; or
+    profile, reweighting with nuisance parameters."""
+    nuisances: Path | None = dataclasses.field(default=None, metadata=options.READ)
+    """YAML file of the nuisance parameters and of simulations with other values of them, for profile."""
     observables: tuple[str, ...] | None = None
     """Columns to unfold; by default the six of Z + jets where the file has them, else all."""
     conditions: tuple[str, ...] = ()
@@ -32,7 +38,11 @@ class UnfoldFit(options.Fit):
     omnifold: OmniFold = OmniFold()  # noqa: RUF009 - frozen
     """Options of omnifold."""
     generative: Generative = Generative()  # noqa: RUF009 - frozen
-    """Options of all other methods."""
+    """Options of sbunfold, cinn, cfm and didi."""
+    profile: Profile = Profile()  # noqa: RUF009 - frozen
+    """Options of profile."""
+    response: Learned = Learned()  # noqa: RUF009 - frozen
+    """Options of the response that profile learns."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,5 +58,5 @@ class UnfoldApply(options.Apply):
 
 
 COMMAND = "unfold"
-HELP = "Unfold detector-level events into particle-level ones (SBUnfold, OmniFold, cINN, flow matching, DiDi)."
+HELP = "Unfold detector-level events into particle-level ones (SBUnfold, OmniFold with nuisances or without, cINN, …)."
 VERBS = {"fit": options.Verb(UnfoldFit), "apply": options.Verb(UnfoldApply)}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from hepjax import data, devices
 from hepjax.pipelines import omnifold, posterior
@@ -16,11 +18,15 @@ from hepjax.pipelines.events import preparation
 from hepjax.pipelines.exportable import NOISE, Exportable, Field
 from hepjax.pipelines.pipeline import Apply, Fit, Given, Pipeline, Source, Work
 from hepjax.pipelines.posterior import acceptance
+from hepjax.pipelines.profile_omnifold import variations
+from hepjax.pipelines.profile_omnifold.config import Nuisance
 from hepjax.pipelines.unfolding import verbs
 from hepjax.pipelines.unfolding.config import Config
 from hepjax.pipelines.unfolding.options import UnfoldApply, UnfoldFit
 from hepjax.provenance import provenance
-from hepjax.types import Measured, State, Unfolded
+from hepjax.types import InputError, Measured, State, Unfolded, Unfolding
+
+Columns = tuple[str, ...] | None
 
 
 @contextlib.contextmanager
@@ -33,13 +39,36 @@ def given(options: UnfoldFit) -> Iterator[Given]:
         names = [column.name for column in simulation.reco_columns]
         measured = data.unfolding.read_measured(options.data, names)
         background = data.unfolding.read_measured(options.background, names) if options.background else None
-    config = Config(options.method, options.omnifold, options.generative)
-    yield Given((simulation, measured, config), {"background": background})
+        found = _variations(options, gen, reco)
+    profile = dataclasses.replace(options.profile, nuisances=found.nuisances)
+    config = Config(options.method, options.omnifold, options.generative, profile, options.response)
+    yield Given((simulation, measured, config), {"background": background, "variations": found.simulations})
+
+
+class _Found(NamedTuple):
+    nuisances: tuple[Nuisance, ...] = ()
+    simulations: tuple[tuple[np.ndarray, Unfolding], ...] = ()
+
+
+def _variations(options: UnfoldFit, gen: Columns, reco: Columns) -> _Found:
+    """The nuisance parameters of a fit, and the simulations with other values of them."""
+    if (options.method == "profile") != (options.nuisances is not None):
+        raise InputError(f"options method {options.method} and nuisances {options.nuisances}, expected both or neither "
+                         "of method profile and a file of nuisances")  # fmt: skip
+    if options.nuisances is None:
+        return _Found()
+    found = variations.read(options.nuisances)
+    simulations = [data.unfolding.read(address, gen, reco) for address in found.addresses]
+    thetas = np.array(found.values, np.float32)
+    return _Found(found.nuisances, tuple(zip(thetas, simulations, strict=True)))
 
 
 def say(state: State) -> str:
-    """Return the diagnostics of OmniFold."""
-    return omnifold.table(omnifold.diagnostics(state)) if verbs.method(state) == "omnifold" else ""
+    """Return the diagnostics of OmniFold, or the nuisance parameters of Profile OmniFold."""
+    if verbs.method(state) == "omnifold":
+        return omnifold.table(omnifold.diagnostics(state))
+    found = verbs.nuisances(state) if verbs.method(state) == "profile" else {}
+    return "\n".join(f"{name} = {row['value']:.5g} +- {row['error']:.2g}" for name, row in found.items())
 
 
 def events(options: UnfoldApply, state: State) -> contextlib.AbstractContextManager[Source]:
@@ -47,7 +76,7 @@ def events(options: UnfoldApply, state: State) -> contextlib.AbstractContextMana
     data.unfolding.require_format(options.out)
     columns = verbs.reco_columns(state)
     measured = data.unfolding.read_measured(options.data, [column.name for column in columns])
-    if verbs.method(state) == "omnifold":
+    if verbs.weights_simulation(state):
         return contextlib.nullcontext(verbs.unfold(jax.random.key(options.seed), state, measured))
     return contextlib.nullcontext(preparation.measured(measured, columns, "data"))
 

@@ -4,18 +4,21 @@
     unfolded = unfold(key, state, data)
 
 OmniFold gives the simulation's events with weights; all other methods draw a particle-level event, with a weight, for
-each event of the data. Profile OmniFold, which fits parameters of the response too, is a pipeline of its own.
+each event of the data. Profile OmniFold weights the simulation's events too, and fits nuisance parameters of its
+response, which it learns from simulations with other values of them.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
+import jax
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
-from hepjax.pipelines import omnifold, posterior, states
+from hepjax.pipelines import omnifold, posterior, profile_omnifold, states
 from hepjax.pipelines.posterior import acceptance, prior
 from hepjax.pipelines.unfolding.config import METHODS, Config
 from hepjax.types import AnyArray, Column, InputError, Measured, PRNGKey, State, Unfolded, Unfolding
@@ -28,10 +31,12 @@ __all__ = [
     "fit",
     "load",
     "method",
+    "nuisances",
     "reco_columns",
     "save",
     "summary",
     "unfold",
+    "weights_simulation",
 ]
 
 
@@ -42,22 +47,33 @@ def fit(
     config: Config = Config(),  # noqa: B008 - frozen
     *,
     background: Measured | None = None,
+    variations: Sequence[tuple[Float[AnyArray, " k"], Unfolding]] = (),
     folder: str | os.PathLike[str] | None = None,
     resume: bool = False,
 ) -> State:
     """Learn to unfold the data with the simulation, by the method of `config`.
 
     simulation: negative weights are for omnifold alone. data: columns are matched to the simulation's by name.
-    background: to be subtracted from the data, at the yield its weights add up to. folder: where checkpoints and
+    background: to be subtracted from the data, at the yield its weights add up to. variations: for profile, values of
+    the nuisance parameters and simulations made with them. folder: where checkpoints and
     `history.csv` go; with resume, a fit that was killed continues there and ends with the same parameters.
 
     Raises InputError for options out of range, events that cannot be unfolded, missing columns, or an unknown method.
     """
-    if config.method not in METHODS:
-        raise InputError(f"config: method is {config.method!r}, expected one of {', '.join(METHODS)}")
+    if config.method not in (*METHODS, "profile"):
+        raise InputError(f"config: method is {config.method!r}, expected one of {', '.join(METHODS)} and profile")
+    if variations and config.method != "profile":
+        raise InputError(f"variations: given for method {config.method}, expected them for profile alone")
     place = {"background": background, "folder": folder, "resume": resume}
     if config.method == "omnifold":
         return omnifold.fit(key, simulation, data, config.omnifold, **place)
+    if config.method == "profile":
+        key_response, key_fit = jax.random.split(key)
+        nominal = np.array([nuisance.nominal for nuisance in config.profile.nuisances], np.float32)
+        learned = {"folder": folder, "resume": resume}
+        learn = profile_omnifold.response.fit
+        response = learn(key_response, simulation, nominal, variations, config.response, **learned)
+        return profile_omnifold.fit(key_fit, simulation, data, response, config.profile, **place)
     return posterior.fit(key, simulation, data, config.method, config.generative, **place)
 
 
@@ -65,11 +81,11 @@ def unfold(key: PRNGKey, state: State, data: Measured, *, rows: Int[AnyArray, " 
     """The data at particle level: weighted events, whose weights add up to the expected number of events there.
 
     rows: numbers of the events, which decide their noise; 0 to n - 1 by default, others for a part of a table; not for
-    omnifold, which has no noise. Raises InputError for events that cannot be unfolded, and for missing columns; with
-    omnifold, whose weights belong to one data set, for other data than those of the fit.
+    omnifold and profile, which have no noise. Raises InputError for events that cannot be unfolded, and for missing
+    columns; with those two, whose weights belong to one data set, for other data than those of the fit.
     """
-    if method(state) == "omnifold":
-        return omnifold.unfold(key, state, data)
+    if weights_simulation(state):
+        return (omnifold if method(state) == "omnifold" else profile_omnifold).unfold(key, state, data)
     return posterior.unfold(key, state, data, rows=rows)
 
 
@@ -82,6 +98,8 @@ def clipped(state: State, data: Measured | None, unfolded: Unfolded) -> dict[str
     """
     if method(state) == "omnifold":
         return {name: float(step.clipped[-1]) for name, step in omnifold.diagnostics(state).steps.items()}
+    if method(state) == "profile":
+        return {}
     if data is None:
         raise InputError("data: none, expected those that were unfolded")
     return acceptance.clipped(state.params.shares, state.spec.nets, data.reco, unfolded.gen)
@@ -93,6 +111,8 @@ def summary(state: State) -> dict[str, Any]:
     Of posteriors those of the prior's correction, by iteration, and the fraction of events, in the fit, whose share of
     background or signal was cut.
     """
+    if method(state) == "profile":
+        return {"nuisances": nuisances(state), "missing_information": float(state.params.missing)}
     if method(state) != "omnifold":
         correction = state.params.prior
         of_prior = {} if correction is None else {"prior": prior.summary(correction)}
@@ -115,7 +135,25 @@ def closure(state: State) -> dict[str, Any]:
 
 def method(state: State) -> str:
     """The name of the method that a state unfolds by."""
-    return "omnifold" if isinstance(state.spec, omnifold.Spec) else state.spec.method
+    weighting = {omnifold.Spec: "omnifold", profile_omnifold.verbs.Spec: "profile"}
+    return weighting[type(state.spec)] if weights_simulation(state) else state.spec.method
+
+
+def weights_simulation(state: State) -> bool:
+    """Whether a method weights the simulation's events, and draws none for those of the data."""
+    return isinstance(state.spec, omnifold.Spec | profile_omnifold.verbs.Spec)
+
+
+def nuisances(state: State) -> dict[str, dict[str, float]]:
+    """The nuisance parameters of a fit with profile, by name: value, error, and the spread of bootstraps if any."""
+    found = profile_omnifold.estimate(state)
+    rows = {}
+    for i, nuisance in enumerate(state.spec.config.nuisances):
+        error = float(np.sqrt(np.asarray(found.covariance)[i, i]))
+        rows[nuisance.name] = {"value": float(found.theta[i]), "error": error}
+        if len(found.replicas) > 1:
+            rows[nuisance.name]["bootstraps"] = float(np.std(np.asarray(found.replicas)[:, i], ddof=1))
+    return rows
 
 
 def reco_columns(state: State) -> tuple[Column, ...]:
@@ -124,4 +162,11 @@ def reco_columns(state: State) -> tuple[Column, ...]:
 
 
 save = states.save
-load = states.loader({omnifold.Spec: omnifold.untrained, posterior.Spec: posterior.untrained}, "one of unfolding")
+load = states.loader(
+    {
+        omnifold.Spec: omnifold.untrained,
+        posterior.Spec: posterior.untrained,
+        profile_omnifold.verbs.Spec: profile_omnifold.verbs.untrained,
+    },
+    "one of unfolding",
+)
