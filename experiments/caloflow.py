@@ -1,14 +1,14 @@
 """The study of CaloFlow (arXiv:2106.05285, arXiv:2110.11377, arXiv:2312.09290) on Geant4 photons in three layers.
 
-    .venv/bin/python experiments/caloflow.py --file ../shared/data/lar/photons.hdf5
+    .venv/bin/python experiments/caloflow.py --file ../shared/data/lar/photons.hdf5 --seeds 1
 
 Any file with the groups train and test will do. Flows see the group train alone; every number is measured on `test`,
 against showers generated at its incident energies. Rows that stand already in the results are kept, so that a stopped
 study goes on; `--only coupling_0` runs one of them. A row `student` holds the teacher's numbers under `teacher`.
 
-Recorded on 2026-11-22 on one core of a machine of two, both busy with other jobs: 9 minutes of fit for a coupling flow,
-half an hour for teacher and student (most of it the student). A run should score: AUC 0.50 (network) and 0.52 (trees)
-on all cells for teacher and student, 0.51 and 0.53 for the coupling flow. `seconds_fit` is null for a row whose model
+Recorded on 2026-11-29 on one core of an Intel Xeon at 2.8 GHz that other jobs shared: 21 minutes of fit for a coupling
+flow, 51 for teacher and student (most of it the student). A run should score: AUC 0.50 (network) and 0.52 (trees) on
+all cells for teacher and student, 0.51 and 0.54 for the coupling flow. `seconds_fit` is null for a row whose model
 was taken from `--models`. Everything is in `experiments/results/caloflow.json`, quoted in the README.
 """
 
