@@ -63,7 +63,7 @@ def unbroken(files, tmp_path_factory):
     jax.clear_caches()  # what other tests compiled otherwise would differ from a new process by roundings
     out = tmp_path_factory.mktemp("streams") / "refined.hdf5"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chunks, "chunk_rows", lambda _: ROWS)
+        patch.setattr(app_chunks, "chunk_rows", lambda _: ROWS)
         assert cli.main(refine(files, out)) == 0
     assert [path.name for path in out.parent.iterdir()] == ["refined.hdf5"]
     return out
@@ -124,7 +124,7 @@ def test_a_stopped_command_may_start_anew(unbroken, files, tmp_path, run, chunks
 
     out = tmp_path / "refined.hdf5"
     with monkeypatch.context() as patch:
-        patch.setattr(chunks, "_work", interrupted)
+        patch.setattr(app_chunks, "_work", interrupted)
         code, error = run(*refine(files, out))
     assert code == 130 and error.count("\n") == 1
     assert error.startswith("hepjax: stopped; the command goes on with the events that are missing with --resume")
@@ -179,4 +179,4 @@ def test_what_is_bad_for_one_process_ends_both(files, tmp_path, environment):
 
 @pytest.mark.parametrize("width, rows", [(16, 32768), (368, 32768), (6480, 5120), (40500, 512), (10**7, 512)])
 def test_chunks_fit_into_memory_and_into_those_of_a_file(width, rows):
-    assert chunks.chunk_rows(width) == rows
+    assert app_chunks.chunk_rows(width) == rows
