@@ -1,7 +1,8 @@
 # make demo    refine GFlash showers into Geant4 ones on the embedded sample; results in runs/demo
 # make test    the test-suite
-# make docs    run every command of the README on tiny inputs
-# Both make .venv first, and install the package there when pyproject.toml is newer than the last installation.
+# make docs    the site of the documentation, in site/
+# make commands    run every command of the documentation on tiny inputs
+# All make .venv first, and install the package there when pyproject.toml is newer than the last installation.
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 # The workers of the tests share the cores: more threads than one each would wait for each other.
 ONE_THREAD := NPROC=1 OMP_NUM_THREADS=1
 
-.PHONY: demo docs test lint types bench notebooks clean
+.PHONY: demo docs commands test lint types bench notebooks clean
 
 demo: $(VENV)/.core
 	$(BIN)/hepjax demo --out runs/demo
@@ -18,7 +19,10 @@ demo: $(VENV)/.core
 test: $(VENV)/.dev
 	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
-docs: $(VENV)/.dev
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+commands: $(VENV)/.dev
 	$(ONE_THREAD) $(BIN)/python tests/scripts/run_documentation.py
 
 lint: $(VENV)/.dev
@@ -39,13 +43,12 @@ bench: $(VENV)/.bench
 	$(BIN)/python experiments/benchmarks/streaming.py
 	$(BIN)/python experiments/benchmarks/startup.py
 	$(BIN)/python experiments/benchmarks/floor.py
-	$(BIN)/python experiments/benchmarks/table.py
 
 notebooks: $(VENV)/.dev
 	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses auto --nbmake --nbmake-timeout=1200 notebooks
 
 clean:
-	rm -rf $(VENV) dist .pytest_cache .ruff_cache
+	rm -rf $(VENV) dist site .pytest_cache .ruff_cache
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -1,9 +1,9 @@
-"""Run every command line of the README in a new folder, on tiny inputs with quick settings: `make docs`.
+"""Run every command line of the documentation in a new folder, on tiny inputs with quick settings: `make commands`.
 
     .venv/bin/python tests/scripts/run_documentation.py
 
 The lines run as they stand, one after the other, with the options of `QUICK` added and without what an earlier one has
-written to the same place. The exit code is 1 when one fails.
+written to the same place; a line that stands on several pages runs once. The exit code is 1 when one fails.
 """
 
 import os
@@ -39,7 +39,8 @@ QUICK = {
     ("caloflow", "fit"): _options(FLOWS),
     ("calibrate", "fit"): _options(f"members=1 hidden=8 {FIT}"),
     ("anomaly", "fit"): _options(f"{NESTED} held-out=0.2 energy.training.epochs=1"),
-    ("unfold", "fit"): _options("width=8 blocks=1 steps=2 training.epochs=1 prior-training.epochs=1", "generative"),
+    ("unfold", "fit"): _options("width=8 blocks=1 steps=2 training.epochs=1 prior-training.epochs=1", "generative")
+    + _options("iterations=1 hidden=8 training.epochs=1", "omnifold"),
     ("calochallenge", "evaluate"): ["--metrics", "separation", "fpd"],
     ("calochallenge", "timing"): ["--batches", "1", "10", "--repeats", "2"],
     ("generate", "zjets"): ["--events", "20"],
@@ -47,8 +48,11 @@ QUICK = {
 """Options that make a command quick, by its words."""
 
 
+PAGES = ("README.md", *documentation.DOCS)
+
+
 def make_inputs():
-    """The files that the README speaks of, in this folder."""
+    """The files that the pages speak of, in this folder."""
     samples = {f"{kind}/{part}": toy_showers(i, 200) for i, (kind, part) in enumerate(_PARTS)}
     data.showers.write("F.hdf5", samples)
     data.showers.write("P.hdf5", {"train": toy_showers(5, 240), "test": toy_showers(6, 60)})
@@ -80,11 +84,11 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         make_inputs()
-        for words in documentation.commands("README.md"):
-            quick = QUICK.get(tuple(words[:2]), [])
+        for words in dict.fromkeys(tuple(words) for page in PAGES for words in documentation.commands(page)):
+            quick = QUICK.get(words[:2], [])
             _remove(words)
             started = time.perf_counter()
-            code = cli.main(words + quick)
+            code = cli.main([*words, *quick])
             print(
                 f"{'ok' if code == 0 else 'FAILED'} {time.perf_counter() - started:6.1f} s  {' '.join(words)}",
                 flush=True,
