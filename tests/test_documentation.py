@@ -160,7 +160,11 @@ def test_every_page_is_in_the_navigation():
 
 def test_every_room_and_pipeline_is_in_the_reference():
     pages = {page: (ROOT / page).read_text() for page in documentation.DOCS if page.startswith("docs/api/")}
-    documented = {name for text in pages.values() for name in re.findall(r"^::: (hepjax[\w.]+)", text, re.MULTILINE)}
+    documented = {
+        name
+        for text in pages.values()
+        for name in re.findall(r"^(?:::: |<!-- room: )(hepjax[\w.]+)", text, re.MULTILINE)
+    }
     rooms = {f"hepjax.{room}" for room in (*hepjax.ROOMS, "devices", "export") if room != "pipelines"}
     assert rooms | {f"hepjax.pipelines.{name}" for name in table.NAMES} <= documented
 

@@ -1,8 +1,9 @@
 """What MkDocs does beside rendering Markdown: it adds measured tables, figures, notebooks and the pages of the root.
 
 A page holds `<!-- table: squirels -->` where a table belongs, which is made from the results when the site is built,
-and `<!-- file: hepjax/nets/mlp.py -->` where a file of the repository is to be shown. Links go to files of the
-repository, so that they work there too, and are turned to the pages of the site here.
+`<!-- room: hepjax.flows -->` where a room's reference does, and `<!-- file: hepjax/nets/mlp.py -->` where a file of the
+repository is to be shown. Links go to files of the repository, so that they work there too, and are turned to the pages
+of the site here.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import benchmarks
 import events
+import reference
 import showers
 from tables import BENCHMARKS, RESULTS, ROOT, measured, read
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:  # the tests have no MkDocs
     from mkdocs.structure.pages import Page
 
 MARK = re.compile(r"<!-- table: (\w+) -->")
+ROOM = re.compile(r"<!-- room: ([\w.]+) -->")
 SHOWN = re.compile(r"<!-- file: (\S+) -->")
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]+)(#[^)]*)?\)")
 ROOT_PAGES = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
@@ -121,6 +124,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     if origin is None:
         origin = source if source.startswith("notebooks/") else f"docs/{source}"
     filled = relink(MARK.sub(lambda found: table(found[1]), markdown), source, origin, config.repo_url)
+    filled = ROOM.sub(lambda found: reference.room(found[1]), filled)
     return SHOWN.sub(lambda found: shown(found[1]), filled)
 
 
@@ -191,6 +195,11 @@ def mathematics(markdown: str) -> str:
     from latex2mathml import converter
 
     markdown = re.sub(
-        r"\$\$(.+?)\$\$", lambda found: converter.convert(found[1], display="block"), markdown, flags=re.S
+        r"\$\$(.+?)\$\$", lambda found: converter.convert(_plain(found[1]), display="block"), markdown, flags=re.S
     )
-    return re.sub(r"(?<!\\)\$([^$]+?)\$", lambda found: converter.convert(found[1]), markdown)
+    return re.sub(r"(?<!\\)\$([^$]+?)\$", lambda found: converter.convert(_plain(found[1])), markdown)
+
+
+def _plain(formula: str) -> str:
+    """Write what latex2mathml does not know in its words."""
+    return formula.replace(r"\arg", r"\operatorname{arg}")
