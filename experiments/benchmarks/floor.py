@@ -15,8 +15,8 @@ kernel was compiled from.
     coupling     training of a spline coupling flow of 32 coordinates, batch 1024
     refinement   SQuIRELS' default transport of 1,000 showers, Heun's method in 4 steps
 
-Results with versions and date: `experiments/benchmarks/results/floor.json`; the page `docs/benchmarks.md`
-reads them.
+Results with versions and date: `experiments/benchmarks/results/floor.json`; `docs/benchmarks.md` shows
+them.
 """
 
 from __future__ import annotations
