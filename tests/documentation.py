@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = tuple(str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").rglob("*.md")))
 READMES = ("README.md", "CONTRIBUTING.md", "experiments/benchmarks/README.md", "experiments/slurm/README.md")
 PAGES = (*READMES, *DOCS)
-GROUPS = "squirels|caloflow|calibrate|anomaly|unfold|calochallenge|generate|compare|export|demo"
+GROUPS = "squirels|showers|caloflow|calibrate|anomaly|unfold|calochallenge|generate|compare|export|demo"
 COMMAND = re.compile(
     rf"\s*(hepjax ({GROUPS})\b|make (demo|docs|commands|test|lint|types|bench)\b|\.venv/bin/|\.ci/run|sbatch )"
 )

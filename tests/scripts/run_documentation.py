@@ -36,11 +36,14 @@ def _options(words, prefix="config"):
 
 QUICK = {
     ("squirels", "fit"): _options(SMALL),
+    ("showers", "fit"): _options(FLOWS),
     ("caloflow", "fit"): _options(FLOWS),
     ("calibrate", "fit"): _options(f"members=1 hidden=8 {FIT}"),
     ("anomaly", "fit"): _options(f"{NESTED} held-out=0.2 energy.training.epochs=1"),
     ("unfold", "fit"): _options("width=8 blocks=1 steps=2 training.epochs=1 prior-training.epochs=1", "generative")
-    + _options("iterations=1 hidden=8 training.epochs=1", "omnifold"),
+    + _options("iterations=1 hidden=8 training.epochs=1", "omnifold")
+    + _options("iterations=1 starts=1 hidden=8 training.epochs=1", "profile")
+    + _options("hidden=8 training.epochs=1", "response"),
     ("calochallenge", "evaluate"): ["--metrics", "separation", "fpd"],
     ("calochallenge", "timing"): ["--batches", "1", "10", "--repeats", "2"],
     ("generate", "zjets"): ["--events", "20"],
@@ -48,6 +51,8 @@ QUICK = {
 """Options that make a command quick, by its words."""
 
 
+NUISANCES = documentation.blocks("docs/methods/profile_omnifold.md", "yaml")[0]
+"""The file of nuisance parameters that the page on Profile OmniFold shows."""
 PAGES = ("README.md", *documentation.DOCS)
 
 
@@ -63,6 +68,14 @@ def make_inputs():
             group = file.create_group(name)
             group["gen"], group["sim"] = events.gen, events.reco
             group.attrs["columns"] = [column.name for column in events.gen_columns]
+    with h5py.File("V.hdf5", "w") as file:
+        for seed, (name, width) in enumerate({"nominal": 1.0, "narrow": 0.8, "wide": 1.3, "data": 1.1}.items()):
+            rng = np.random.default_rng(seed)
+            gen = rng.normal(size=(400, 1)).astype(np.float32)
+            group = file.create_group(name)
+            group["gen"], group["sim"] = gen, gen + rng.normal(size=(400, 2)).astype(np.float32) * [1, width]
+            group["gen"].attrs["columns"], group["sim"].attrs["columns"] = ["x"], ["y1", "y2"]
+    Path("nuisances.yml").write_text(NUISANCES)
     data.showers.write("ref.hdf5", {"a": _challenge(0), "b": _challenge(1)})
     data.showers.write("gen.hdf5", _challenge(2))
 
