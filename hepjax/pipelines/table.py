@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -38,7 +37,6 @@ def pipeline(name: str) -> Pipeline:
     return importlib.import_module(f"hepjax.pipelines.{name}.record").PIPELINE
 
 
-@functools.cache
 def pipelines() -> dict[str, Pipeline]:
     """Return the records of all pipelines, by name."""
     return {name: pipeline(name) for name in NAMES}

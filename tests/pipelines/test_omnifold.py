@@ -139,7 +139,7 @@ def test_an_iteration_is_logged_and_clipped_logits_are_a_warning(monkeypatch, ca
     monkeypatch.setattr(omnifold_steps, "FEW", few)
     with caplog.at_level("INFO"):
         omnifold.fit(KEY, simulated(0, 1000), observed(1, 1000), dataclasses.replace(QUICK, iterations=1))
-    (record,) = (record for record in caplog.records if record.name.endswith("omnifold_steps"))
+    (record,) = (record for record in caplog.records if record.name.endswith("omnifold.steps"))
     assert record.levelname == level and "0.00% clipped" in record.getMessage()
 
 

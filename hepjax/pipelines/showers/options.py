@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import itertools
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -49,7 +48,6 @@ def fit_of(words: Sequence[str]) -> type[ShowersFit]:
     return _fit_of(asked if asked in known else next(iter(known)))
 
 
-@functools.cache
 def _fit_of(method: str) -> type[ShowersFit]:
     config = methods()[method]
     which = Annotated[Literal[tuple(methods())], arg(help="How to generate showers.")]
