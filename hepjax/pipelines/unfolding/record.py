@@ -32,6 +32,9 @@ Columns = tuple[str, ...] | None
 @contextlib.contextmanager
 def given(options: UnfoldFit) -> Iterator[Given]:
     """Read simulation, data and background, with the columns that are asked for."""
+    if (options.method == "profile") != (options.nuisances is not None):
+        asked = f"options method {options.method} and nuisances {options.nuisances}"
+        raise InputError(f"{asked}, expected profile beside a file of nuisances, or none of both")
     gen = options.observables or (data.unfolding.OBSERVABLES if options.conditions else None)
     reco = (*gen, *options.conditions) if gen else None
     with devices.together():
@@ -52,9 +55,6 @@ class _Found(NamedTuple):
 
 def _variations(options: UnfoldFit, gen: Columns, reco: Columns) -> _Found:
     """The nuisance parameters of a fit, and the simulations with other values of them."""
-    if (options.method == "profile") != (options.nuisances is not None):
-        raise InputError(f"options method {options.method} and nuisances {options.nuisances}, expected both or neither "
-                         "of method profile and a file of nuisances")  # fmt: skip
     if options.nuisances is None:
         return _Found()
     found = variations.read(options.nuisances)
