@@ -9,7 +9,7 @@ study goes on; `--only coupling_0` runs one of them. A row `student` holds the t
 Recorded on 2026-11-29 on one core of an Intel Xeon at 2.8 GHz that other jobs shared: 21 minutes of fit for a coupling
 flow, 51 for teacher and student (most of it the student). A run should score: AUC 0.50 (network) and 0.52 (trees) on
 all cells for teacher and student, 0.51 and 0.54 for the coupling flow. `seconds_fit` is null for a row whose model
-was taken from `--models`. Everything is in `experiments/results/caloflow.json`, quoted in the README.
+was taken from `--models`. Everything is in `experiments/results/caloflow.json`, quoted in the documentation.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def judge(samples: Samples, generated: Showers, name: str, figures: Path | None 
 
 
 def brief(row: dict[str, Any]) -> dict[str, Any]:
-    """The numbers of a row that the README quotes."""
+    """The numbers of a row that the documentation quotes."""
     numbers = {key: round(value, 3) for key, value in row.items() if key.startswith("auc") and "error" not in key}
     beyond = [name for name, o in row["observables"].items() if o["emd"] > o["emd_floor_99"]]
     numbers |= {"emd_beyond_99_percent": beyond, "copies_p": row.get("copies", {}).get("ks_p_value")}

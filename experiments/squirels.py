@@ -8,7 +8,7 @@ that a stopped study goes on; `--only matching_0` runs one of them.
 
 Recorded on 2026-11-29, each fit on a core of an Intel Xeon at 2.8 GHz that other jobs shared: 23 minutes a seed for
 matching and 16 for DSB. A run should score: AUC of matching 0.50 (network) and 0.51 (trees), of DSB cut to two cores
-0.81 and 0.94, GFlash 0.993 and 0.9998. Everything is in `experiments/results/squirels.json`, quoted in the README.
+0.81 and 0.94, GFlash 0.993 and 0.9998. Everything is in `experiments/results/squirels.json`, quoted in the documentation.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ OBSERVED = ("sum_over_e", "largest_over_e", "cells_above_1mev", "cell_spectrum")
 
 
 def brief(row: dict[str, Any]) -> dict[str, Any]:
-    """The numbers of a row that the README quotes."""
+    """The numbers of a row that the documentation quotes."""
     emd = {name: row["observables"][name]["emd_ratio"] for name in OBSERVED}
     beyond = [name for name, o in row["observables"].items() if o["emd"] > o["emd_floor_99"]]
     pulls = [abs(b[f"{moment}_pull"]) for b in row["response"] for moment in ("mean", "width")]
