@@ -228,11 +228,19 @@ def _pulls(reference: np.ndarray, generated: np.ndarray) -> np.ndarray:
 
 
 def _shuffled_pulls(rng: np.random.Generator, reference: np.ndarray, generated: np.ndarray, times: int) -> np.ndarray:
-    """Pulls of mean and width (2, times) after as many shuffles of both samples, a few at a time for the memory."""
+    """Pulls of mean and width (2, times) after as many shuffles of both samples, a few at a time for the memory.
+
+    Widths are those of shuffled residuals about each sample's own mean: a difference of the means would widen both.
+    """
     x, n = np.concatenate([reference, generated]), len(reference)
-    step = max(1, ENTRIES_AT_ONCE // len(x))
-    shuffles = (rng.permuted(np.tile(x, (min(step, times - i), 1)), axis=1) for i in range(0, times, step))
-    return np.concatenate([_pulls(some[:, :n], some[:, n:]) for some in shuffles], axis=1)
+    residuals = np.concatenate([reference - reference.mean(), generated - generated.mean()])
+    step, rows = max(1, ENTRIES_AT_ONCE // len(x)), np.arange(len(x))
+    shuffles = (rng.permuted(np.tile(rows, (min(step, times - i), 1)), axis=1) for i in range(0, times, step))
+    pulls = []
+    for some in shuffles:
+        (mean, _), (_, width) = (_pulls(y[some[:, :n]], y[some[:, n:]]) for y in (x, residuals))
+        pulls.append(np.stack([mean, width]))
+    return np.concatenate(pulls, axis=1)
 
 
 def _combined(pulls: np.ndarray, shuffled: np.ndarray) -> ResponseTest:

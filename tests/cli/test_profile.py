@@ -85,6 +85,11 @@ BAD = {
     "no list": ("nuisances: 3\nvariations: 4", "nuisances.yml: nuisances is no list of entries"),
     "no bounds": (yaml("{name: theta, nominal: 1.0}"), "entry 1 of nuisances: has name, nominal, expected"),
     "text": (yaml(THETA.replace("0.5", "small")), "entry 1 of nuisances: low is 'small', expected a number"),
+    "sigma alone": (
+        yaml(THETA.replace("2.0}", "2.0, sigma: 0.2}")),
+        "entry 1 of nuisances: has one of centre and sigma",
+    ),
+    "twice": (yaml(f"{THETA}\n  - {THETA}"), "nuisances are theta, theta, expected each once"),
     "another name": (yaml(THETA, LOW.replace("theta", "phi"), HIGH), "entry 1 of variations: values are {'phi': 0.7}"),
     "one value": (yaml(THETA, LOW), "variations: values of shape (1, 1), expected two or more"),
     "order": (yaml(THETA.replace("0.5", "3.0")), "config: nuisance theta has low 3.0"),

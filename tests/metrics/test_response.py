@@ -78,6 +78,16 @@ def test_combined_pulls_see_widths_that_are_all_a_little_too_large():
     assert metrics.response_tests(energy, response[0], energy, response[0])["width"] == (0.0, 5, 1.0, 0.0, 1.0)
 
 
+def test_widths_are_told_apart_wherever_the_means_lie():
+    """A wrong width is as improbable with means that differ by many widths, and a right one as probable."""
+    rng = np.random.default_rng(0)
+    energy = rng.uniform(1, 10, 500)
+    narrow, same, wide = (rng.normal(1, width, 500) for width in (0.01, 0.01, 0.014))
+    for shift in (0.0, 0.5):
+        tests = [metrics.response_tests(energy, narrow, energy, y + shift)["width"].p_value for y in (same, wide)]
+        assert tests[0] > 0.01 and tests[1] == 0.001
+
+
 def test_bad_input_is_one_line():
     energy = np.array([1e3, 2e3, 3e3])
     with pytest.raises(InputError, match="finite estimates"):

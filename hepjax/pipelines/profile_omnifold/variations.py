@@ -48,6 +48,9 @@ def read(path: Path) -> Variations:
         ) from error
     given = _mapping(given, f"{path}", {"nuisances", "variations"})
     nuisances = tuple(_nuisance(one, f"{path}: {name}") for one, name in _entries(given, "nuisances", path))
+    names = [nuisance.name for nuisance in nuisances]
+    if len(set(names)) < len(names):
+        raise InputError(f"{path}: nuisances are {', '.join(names)}, expected each once")
     variations = [(one, f"{path}: {name}") for one, name in _entries(given, "variations", path)]
     read = [_variation(one, where, nuisances) for one, where in variations]
     return Variations(nuisances, tuple(values for values, _ in read), tuple(address for _, address in read))
@@ -79,6 +82,8 @@ def _nuisance(given: Any, where: str) -> Nuisance:
     fields = dataclasses.fields(Nuisance)
     needed = {field.name for field in fields if field.default is dataclasses.MISSING}
     given = _mapping(given, where, needed, frozenset(field.name for field in fields) - needed)
+    if ("centre" in given) != ("sigma" in given):
+        raise InputError(f"{where}: has one of centre and sigma, expected both, of a measurement, or none")
     numbers = {name: _number(value, f"{where}: {name}") for name, value in given.items() if name != "name"}
     return Nuisance(str(given["name"]), **numbers)
 
