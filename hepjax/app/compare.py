@@ -19,6 +19,14 @@ def run(options: Compare) -> None:
     read = functools.partial(data.showers.read, geometry=reference.geometry)
     generated = read(options.generated)
     baseline, train = (read(address) if address else None for address in (options.baseline, options.train))
+    for address, sample in (
+        (options.reference, reference),
+        (options.generated, generated),
+        (options.baseline, baseline),
+    ):
+        remark = None if sample is None else data.units.remark(sample)
+        if remark:
+            print(f"hepjax: {address}: {remark}")
     with data.output.claim(options.out, overwrite=options.overwrite) as folder:
         comparison = evaluation.compare(
             jax.random.key(options.seed),
