@@ -8,7 +8,8 @@ that a stopped study goes on; `--only matching_0` runs one of them.
 
 Recorded on 2026-11-29, each fit on a core of an Intel Xeon at 2.8 GHz that other jobs shared: 23 minutes a seed for
 matching and 16 for DSB. A run should score: AUC of matching 0.50 (network) and 0.51 (trees), of DSB cut to two cores
-0.81 and 0.94, GFlash 0.993 and 0.9998. Everything is in `experiments/results/squirels.json`, quoted in the documentation.
+0.81 and 0.94, GFlash 0.993 and 0.9998. Everything is in `experiments/results/squirels.json`, quoted in the
+documentation.
 """
 
 from __future__ import annotations
