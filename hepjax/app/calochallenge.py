@@ -80,7 +80,7 @@ def _time_model(model: Path, options: Time, device: Any) -> tuple[Timing, ...]:
     constants, params = jax.device_put((state.constants, state.params), device)
     state = state._replace(constants=constants, params=params)
     least, most = generator.known_energies(state)
-    low, high = 1e3 * np.array(options.energy_gev) if options.energy_gev else (least, most)
+    low, high = 1e3 * np.array(options.energy_gev) if options.energy_gev else generator.trained_energies(state)
     if low < least or high > most:
         found = f"energy-gev {low / 1e3:g} {high / 1e3:g}: outside of the training's"
         raise InputError(f"{found}, expected {least / 1e3:.4g} to {most / 1e3:.4g} GeV")

@@ -15,9 +15,8 @@ from hepjax.evaluation.calochallenge_config import Config
 from hepjax.evaluation.compare_config import METRICS
 from hepjax.evaluation.compare_config import Metric as ShowerMetric
 from hepjax.pipelines.options import READ
+from hepjax.training.spec import CHECKPOINT as CHECKPOINT
 
-CHECKPOINT = "checkpoint"
-"""The folder of a run that holds its fitted model."""
 PROGRESS = "progress"
 """The folder of a run that is under way, which holds its checkpoints."""
 

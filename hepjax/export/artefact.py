@@ -19,6 +19,7 @@ from hepjax.export import onnx_program
 from hepjax.files import atomic_write
 from hepjax.pipelines import table
 from hepjax.pipelines.exportable import BATCH, KEY, Exportable, Field, Program
+from hepjax.pipelines.pipeline import Pipeline
 from hepjax.provenance import provenance
 from hepjax.training import checkpoint, spec
 from hepjax.types import InputError, PRNGKey, State
@@ -32,11 +33,7 @@ def read(folder: str | os.PathLike[str]) -> State:
 
     Raises InputError where there is none, or that of a pipeline whose models are no functions of events.
     """
-    models = {kind: pipeline for pipeline in table.pipelines().values() for kind in pipeline.exportable}
-    found = type(checkpoint.read_spec(folder))
-    if found not in models:
-        raise InputError(f"{folder}: holds another model, expected one of {', '.join(_exportable_names())}")
-    return models[found].load(folder)
+    return _pipeline(type(checkpoint.read_spec(folder)), folder).load(folder)
 
 
 def write(folder: Path, state: State, form: str = "jax") -> None:
@@ -83,16 +80,20 @@ def program(model: Exportable, state: State) -> export.Exported:
     return export.export(jax.jit(function), platforms=PLATFORMS)(*map(like, model.inputs))
 
 
+def _pipeline(kind: type, where: str | os.PathLike[str]) -> Pipeline:
+    """The pipeline whose models, of this class of specification, are functions of events."""
+    pipelines = table.pipelines()
+    found = next((pipeline for pipeline in pipelines.values() if kind in pipeline.exportable), None)
+    if found is None:
+        names = ", ".join(sorted(name for name, pipeline in pipelines.items() if pipeline.exportable))
+        raise InputError(f"{where}: holds another model, expected one of {names}")
+    return found
+
+
 def _exportable(state: State) -> Exportable:
     """The model of a state as a function of arrays."""
-    for pipeline in table.pipelines().values():
-        if type(state.spec) in pipeline.exportable:
-            return pipeline.exportable[type(state.spec)](state)
-    raise InputError(f"state: holds another model, expected one of {', '.join(_exportable_names())}")
-
-
-def _exportable_names() -> list[str]:
-    return sorted(name for name, pipeline in table.pipelines().items() if pipeline.exportable)
+    kind = type(state.spec)
+    return _pipeline(kind, "state").exportable[kind](state)
 
 
 def _artefact(model: Exportable, state: State) -> Program:

@@ -4,6 +4,7 @@ calibration (arXiv:2404.18992)."""
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -77,7 +78,7 @@ def moments(x: Float[np.ndarray, " n"]) -> Moments:
     """Mean and standard deviation with standard errors; the width's uses the fourth moment, for tails that are not
     Gaussian: var(s) = (m4 - s^4) / (4 s^2 n). NaN for fewer than two events."""
     x = np.asarray(x, np.float64)
-    return Moments(*(_moments(x).tolist() if len(x) > 1 else 4 * [np.nan]))
+    return Moments(*map(float, (*_mean(x), *_width(x)) if len(x) > 1 else 4 * [np.nan]))
 
 
 def response_in_bins(
@@ -210,21 +211,33 @@ def _binned(
     return edges, [(np.asarray(reference)[first == k], np.asarray(generated)[second == k]) for k in range(bins)]
 
 
-def _moments(x: np.ndarray) -> np.ndarray:
-    """Mean, its error, width and its error over the last axis, stacked on the first."""
-    n = x.shape[-1]
-    mean, width = x.mean(-1), x.std(-1, ddof=1)
-    fourth = np.mean((x - mean[..., None]) ** 4, axis=-1)
-    width_error = np.sqrt(np.maximum(fourth - width**4, 0) / n) / (2 * np.where(width > 0, width, 1))
-    return np.stack([mean, width / np.sqrt(n), width, width_error])
+Values = np.ndarray | np.floating
+Statistic = Callable[[np.ndarray], tuple[Values, Values]]
+
+
+def _mean(x: np.ndarray) -> tuple[Values, Values]:
+    """Mean over the last axis, and its error."""
+    return x.mean(-1), x.std(-1, ddof=1) / np.sqrt(x.shape[-1])
+
+
+def _width(x: np.ndarray) -> tuple[Values, Values]:
+    """Width over the last axis, and its error."""
+    width = x.std(-1, ddof=1)
+    fourth = np.mean((x - x.mean(-1)[..., None]) ** 4, axis=-1)
+    return width, np.sqrt(np.maximum(fourth - width**4, 0) / x.shape[-1]) / (2 * np.where(width > 0, width, 1))
+
+
+def _pull(statistic: Statistic, reference: np.ndarray, generated: np.ndarray) -> np.ndarray:
+    """Difference of a statistic over the last axis, in its errors."""
+    (a, a_error), (b, b_error) = (statistic(np.asarray(x, np.float64)) for x in (reference, generated))
+    difference, error = b - a, np.hypot(a_error, b_error)
+    exact = np.where(difference == 0, 0.0, np.copysign(np.inf, difference))
+    return np.where(error > 0, difference / np.where(error > 0, error, 1.0), exact)
 
 
 def _pulls(reference: np.ndarray, generated: np.ndarray) -> np.ndarray:
     """Pulls of mean and width over the last axis, stacked on the first."""
-    a, b = (_moments(np.asarray(x, np.float64)) for x in (reference, generated))
-    difference, error = (b - a)[::2], np.hypot(a, b)[1::2]
-    exact = np.where(difference == 0, 0.0, np.copysign(np.inf, difference))
-    return np.where(error > 0, difference / np.where(error > 0, error, 1.0), exact)
+    return np.stack([_pull(statistic, reference, generated) for statistic in (_mean, _width)])
 
 
 def _shuffled_pulls(rng: np.random.Generator, reference: np.ndarray, generated: np.ndarray, times: int) -> np.ndarray:
@@ -236,10 +249,8 @@ def _shuffled_pulls(rng: np.random.Generator, reference: np.ndarray, generated: 
     residuals = np.concatenate([reference - reference.mean(), generated - generated.mean()])
     step, rows = max(1, ENTRIES_AT_ONCE // len(x)), np.arange(len(x))
     shuffles = (rng.permuted(np.tile(rows, (min(step, times - i), 1)), axis=1) for i in range(0, times, step))
-    pulls = []
-    for some in shuffles:
-        (mean, _), (_, width) = (_pulls(y[some[:, :n]], y[some[:, n:]]) for y in (x, residuals))
-        pulls.append(np.stack([mean, width]))
+    by = ((_mean, x), (_width, residuals))
+    pulls = [np.stack([_pull(statistic, y[r[:, :n]], y[r[:, n:]]) for statistic, y in by]) for r in shuffles]
     return np.concatenate(pulls, axis=1)
 
 

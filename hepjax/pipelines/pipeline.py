@@ -74,8 +74,9 @@ class Generator(NamedTuple):
     """What generates showers by a pipeline.
 
     name: of the method. config, spec: classes of its configuration and of its states' specification. sample: (key,
-    state, incident energies (n,) in MeV, *, rows, extrapolate) -> Showers. known_energies: state -> the range of
-    energies it may be asked for, in MeV. in_memory: (config, geometry) -> how many showers a fit makes of each.
+    state, incident energies (n,) in MeV, *, rows, extrapolate) -> Showers. known_energies, trained_energies: state ->
+    the least and greatest energy that it may be asked for, and those of its training, in MeV. in_memory: (config,
+    geometry) -> how many showers a fit makes of each.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Generator(NamedTuple):
     spec: type
     sample: Callable[..., Showers]
     known_energies: Callable[[State], tuple[float, float]]
+    trained_energies: Callable[[State], tuple[float, float]]
     in_memory: Callable[[Any, Geometry], int]
 
 

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hepjax import tags
 from hepjax.training import checkpoint
 from hepjax.types import InputError, State
 
@@ -32,11 +31,10 @@ def loader(untrained: Mapping[type, Callable[[Any], State]], expected: str) -> L
 
         Raises InputError where there is none, or a damaged one, or that of another model.
         """
-        kind = checkpoint.read_kind(path)
-        if kind is None or tags.find(kind) not in untrained:
+        if checkpoint.read_class(path) not in untrained:
             # The module of another pipeline may not be imported here: its tag is caloflow/spec, and once was a module's
             # name, hepjax.pipelines.caloflow_model:Spec.
-            module = re.split("[:/]", kind or "")[0].rpartition(".")[2].removesuffix("_model")
+            module = re.split("[:/]", checkpoint.read_kind(path) or "")[0].rpartition(".")[2].removesuffix("_model")
             raise InputError(f"{path}: holds another model{f' ({module})' if module else ''}, expected {expected}")
         return checkpoint.load(path, lambda spec: untrained[type(spec)](spec))
 

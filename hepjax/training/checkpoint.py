@@ -29,7 +29,6 @@ from hepjax.training.table import release
 from hepjax.types import InputError, State
 
 CONFIG = "config.json"
-CHECKPOINT = "checkpoint"  # in a run folder
 ARRAYS = "arrays"
 SPARE_BYTES = 1 << 18  # what orbax writes beside the arrays
 
@@ -95,15 +94,15 @@ def read_kind(path: str | os.PathLike[str]) -> str | None:
     return _read_config(path, lambda spec: spec.get(specs.KIND) if isinstance(spec, dict) else None)
 
 
-def is_kind(path: str | os.PathLike[str], spec: type) -> bool:
-    """Whether the specification of a trained state is of a class; raises InputError where there is no checkpoint."""
+def read_class(path: str | os.PathLike[str]) -> type | None:
+    """The class of the specification, or None where it is not known here; raises InputError where there is none."""
     kind = read_kind(path)
-    return kind is not None and tags.find(kind) is spec
+    return None if kind is None else tags.find(kind)
 
 
 def _folder(path: str | os.PathLike[str]) -> Path:
     """The checkpoint that a folder is, or that a run folder holds."""
-    inside = Path(path) / CHECKPOINT
+    inside = Path(path) / specs.CHECKPOINT
     return inside if (inside / CONFIG).is_file() else Path(path)
 
 

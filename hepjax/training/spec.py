@@ -8,6 +8,8 @@ from typing import Any
 from hepjax import tags
 
 KIND = "kind"
+CHECKPOINT = "checkpoint"
+"""The folder of a run that holds its fitted model."""
 
 
 def encode(spec: Any) -> Any:

@@ -12,9 +12,14 @@ from hepjax.pipelines.showers.options import ShowersFit, ShowersSample
 from hepjax.types import State
 
 
+def trained_energies(state: State) -> tuple[float, float]:
+    """The least and greatest incident energy of the training, in MeV."""
+    return range_of(state.constants.incident_range)
+
+
 def exportable(state: State) -> Exportable:
     """`caloflow.sample` as a function of one incident energy."""
-    draw, limits = model.sampler(state.spec), range_of(state.constants.incident_range)
+    draw, limits = model.sampler(state.spec), trained_energies(state)
 
     def function(state, key, row, incident_energy):
         return (draw(key, state.constants, state.params, incident_energy, row),)
@@ -38,5 +43,13 @@ PIPELINE = Pipeline(
     load=verbs.load,
     verbs={CaloflowFit: record.PIPELINE.verbs[ShowersFit], CaloflowSample: record.PIPELINE.verbs[ShowersSample]},
     exportable={model.Spec: exportable},
-    generator=Generator("CaloFlow", Config, model.Spec, verbs.sample, model.known_energies, verbs.in_memory),
+    generator=Generator(
+        name="CaloFlow",
+        config=Config,
+        spec=model.Spec,
+        sample=verbs.sample,
+        known_energies=model.known_energies,
+        trained_energies=trained_energies,
+        in_memory=verbs.in_memory,
+    ),
 )

@@ -51,9 +51,9 @@ def read(path: Path) -> Variations:
     names = [nuisance.name for nuisance in nuisances]
     if len(set(names)) < len(names):
         raise InputError(f"{path}: nuisances are {', '.join(names)}, expected each once")
-    variations = [(one, f"{path}: {name}") for one, name in _entries(given, "variations", path)]
-    read = [_variation(one, where, nuisances) for one, where in variations]
-    return Variations(nuisances, tuple(values for values, _ in read), tuple(address for _, address in read))
+    variations = [_variation(one, f"{path}: {name}", nuisances) for one, name in _entries(given, "variations", path)]
+    values, addresses = zip(*variations, strict=True)
+    return Variations(nuisances, values, addresses)
 
 
 def _entries(given: dict[str, Any], name: str, path: Path) -> list[tuple[Any, str]]:
@@ -66,9 +66,9 @@ def _mapping(given: Any, where: str, needed: set[str], other: frozenset[str] = f
     """A mapping with these keys; raises InputError for others."""
     found = set(given) if isinstance(given, dict) else set()
     if not needed <= found or found - needed - other:
+        has, expected = ", ".join(sorted(map(str, found))) or "no keys", ", ".join(sorted(needed))
         more = f" and at most {', '.join(sorted(other))}" if other else ""
-        raise InputError(f"{where}: has {', '.join(sorted(map(str, found))) or 'no keys'}, expected "
-                         f"{', '.join(sorted(needed))}{more}")  # fmt: skip
+        raise InputError(f"{where}: has {has}, expected {expected}{more}")
     return given
 
 

@@ -44,10 +44,11 @@ def fit(key: PRNGKey, showers: Any, config: Any, **place: Any) -> State:
 def load(path: str | os.PathLike[str]) -> State:
     """Read a fitted generator, whichever it is. Raises InputError where there is none, or that of another pipeline."""
     found = generators()
-    pipelines = [pipeline for pipeline, generator in found.values() if checkpoint.is_kind(path, generator.spec)]
-    if not pipelines:
+    pipelines = {generator.spec: pipeline for pipeline, generator in found.values()}
+    kind = checkpoint.read_class(path)
+    if kind not in pipelines:
         raise InputError(f"{path}: holds another model, expected one that generates showers: {', '.join(found)}")
-    return pipelines[0].load(path)
+    return pipelines[kind].load(path)
 
 
 @contextlib.contextmanager

@@ -39,6 +39,9 @@ __all__ = [
     "weights_simulation",
 ]
 
+WEIGHTING = {omnifold.Spec: "omnifold", profile_omnifold.Spec: "profile"}
+"""Methods that weight the simulation's events, by the class of their specification."""
+
 
 def fit(
     key: PRNGKey,
@@ -135,13 +138,12 @@ def closure(state: State) -> dict[str, Any]:
 
 def method(state: State) -> str:
     """The name of the method that a state unfolds by."""
-    weighting = {omnifold.Spec: "omnifold", profile_omnifold.verbs.Spec: "profile"}
-    return weighting[type(state.spec)] if weights_simulation(state) else state.spec.method
+    return WEIGHTING[type(state.spec)] if weights_simulation(state) else state.spec.method
 
 
 def weights_simulation(state: State) -> bool:
     """Whether a method weights the simulation's events, and draws none for those of the data."""
-    return isinstance(state.spec, omnifold.Spec | profile_omnifold.verbs.Spec)
+    return type(state.spec) in WEIGHTING
 
 
 def nuisances(state: State) -> dict[str, dict[str, float]]:
@@ -166,7 +168,7 @@ load = states.loader(
     {
         omnifold.Spec: omnifold.untrained,
         posterior.Spec: posterior.untrained,
-        profile_omnifold.verbs.Spec: profile_omnifold.verbs.untrained,
+        profile_omnifold.Spec: profile_omnifold.untrained,
     },
     "one of unfolding",
 )
